@@ -1,0 +1,79 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/musterdev/muster/problem"
+)
+
+// DeadlineHeader carries the time a caller still waits, in whole milliseconds.
+// (gRPC has its own: grpc-timeout.)
+const DeadlineHeader = "Request-Timeout"
+
+// setDeadline writes the time left until ctx's deadline, at least 1 ms.
+func setDeadline(ctx context.Context, h http.Header) {
+	at, ok := ctx.Deadline()
+	if !ok {
+		return
+	}
+	h.Set(DeadlineHeader, strconv.FormatInt(max(1, time.Until(at).Milliseconds()), 10))
+}
+
+// ReceiveDeadline gives each request's context the deadline its caller sent in
+// [DeadlineHeader]. A value that is not a positive whole number is answered 400.
+func ReceiveDeadline(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := r.Header.Get(DeadlineHeader)
+		if v == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		ms, err := strconv.ParseInt(v, 10, 64)
+		if err != nil || ms <= 0 || ms > int64(24*time.Hour/time.Millisecond) {
+			problem.Write(w, r, problem.New(problem.InvalidArgument,
+				"header %s is not a number of milliseconds from 1 to 86400000", DeadlineHeader).WithField(DeadlineHeader, "out of range"))
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), time.Duration(ms)*time.Millisecond)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+var errNoHeaders = errors.New("no answer in time")
+
+// headerTimer bounds the wait for a response's headers without bounding its body,
+// which may be a stream.
+type headerTimer struct {
+	ctx    context.Context
+	cancel func()
+	timer  *time.Timer
+	after  time.Duration
+}
+
+func newHeaderTimer(ctx context.Context, after time.Duration) (context.Context, *headerTimer) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	h := &headerTimer{ctx: ctx, cancel: func() { cancel(context.Canceled) }, after: after}
+	if _, has := ctx.Deadline(); !has && after > 0 {
+		h.timer = time.AfterFunc(after, func() { cancel(errNoHeaders) })
+	}
+	return ctx, h
+}
+
+// stop reports whether the headers came in time.
+func (h *headerTimer) stop() bool { return h.timer == nil || h.timer.Stop() }
+
+// explain turns the cancellation by the timer into a deadline error a caller can
+// branch on.
+func (h *headerTimer) explain(err error, op Op, t *Ticket) error {
+	if errors.Is(context.Cause(h.ctx), errNoHeaders) {
+		return problem.Wrap(context.DeadlineExceeded, problem.DeadlineExceeded,
+			"service %q (%s at %s) gave no answer to %s within %s", op.Service, t.Instance.ID, t.Addr, op.Name, h.after)
+	}
+	return fmt.Errorf("call %s of service %q at %s: %w", op.Name, op.Service, t.Addr, err)
+}

@@ -1,0 +1,66 @@
+package discovery
+
+import (
+	"maps"
+	"slices"
+)
+
+// State says whether an instance may be chosen for a call.
+type State string
+
+// The states of an instance, in the order it passes through them.
+const (
+	Starting State = "starting" // registered, not yet ready: never chosen
+	Ready    State = "ready"    // may be chosen
+	Draining State = "draining" // finishes what it has, is chosen only when nothing else is left
+)
+
+// The names of the endpoints an instance can offer.
+const (
+	HTTP = "http" // HTTP/1.1 and h2c
+	GRPC = "grpc" // gRPC over h2c
+)
+
+// Who can hold the lease of an instance.
+const (
+	HolderSelf       = "self"       // the instance itself
+	HolderSupervisor = "supervisor" // whoever started and probes it
+)
+
+// Instance is one running copy of a service, as the registry knows it. It is a
+// value: copies share Endpoints and Meta, which nobody may change after publishing.
+type Instance struct {
+	ID        string            `json:"id"`      // unique in the fleet; the value of MUSTER_INSTANCE
+	Service   string            `json:"service"` // the service's name
+	Version   string            `json:"version,omitempty"`
+	Zone      string            `json:"zone,omitempty"`
+	Weight    int               `json:"weight,omitempty"` // share of traffic beside its siblings; 0 means 100
+	State     State             `json:"state"`
+	Endpoints map[string]string `json:"endpoints"`        // endpoint name to host:port
+	Holder    string            `json:"holder,omitempty"` // who beats the lease
+	Meta      map[string]string `json:"meta,omitempty"`
+}
+
+// DefaultWeight is the weight of an instance that names none.
+const DefaultWeight = 100
+
+// Equal reports whether two instances are the same in every field.
+func (in Instance) Equal(other Instance) bool {
+	return in.ID == other.ID && in.Service == other.Service && in.Version == other.Version && in.Zone == other.Zone &&
+		in.Weight == other.Weight && in.State == other.State && in.Holder == other.Holder &&
+		maps.Equal(in.Endpoints, other.Endpoints) && maps.Equal(in.Meta, other.Meta)
+}
+
+// Available returns the instances of list that may be chosen for a call to the
+// named endpoint: those that are ready, or, when none is, those that drain.
+func Available(list []Instance, endpoint string) []Instance {
+	pick := func(s State) []Instance {
+		return slices.DeleteFunc(slices.Clone(list), func(in Instance) bool {
+			return in.State != s || in.Endpoints[endpoint] == ""
+		})
+	}
+	if ready := pick(Ready); len(ready) > 0 {
+		return ready
+	}
+	return pick(Draining)
+}

@@ -1,0 +1,183 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/call/resilience"
+	"github.com/musterdev/muster/problem"
+)
+
+// IdempotencyKey is the gRPC metadata key that marks a call as repeatable; HTTP has
+// the header Idempotency-Key.
+const IdempotencyKey = "idempotency-key"
+
+// Dial returns a gRPC connection to a service: each call goes to the instance
+// chosen for it. It connects at the first call and needs no closing. Calls that
+// declare idempotency_level or carry [IdempotencyKey] are repeated at another
+// instance when one dies; others only when nothing was sent.
+func (c *Caller) Dial(service string) grpc.ClientConnInterface {
+	return &conn{caller: c, service: service}
+}
+
+type conn struct {
+	caller  *Caller
+	service string
+}
+
+// Invoke makes one unary call.
+func (c *conn) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	if _, has := ctx.Deadline(); !has && c.caller.cfg.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.caller.cfg.Timeout)
+		defer cancel()
+	}
+	return c.do(ctx, method, func(ctx context.Context, t *Ticket, cc *grpc.ClientConn) error {
+		defer t.Done()
+		return cc.Invoke(ctx, method, args, reply, opts...)
+	})
+}
+
+// NewStream opens one stream. The instance counts as loaded until the stream ends
+// or its context is done.
+func (c *conn) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	var stream grpc.ClientStream
+	err := c.do(ctx, method, func(ctx context.Context, t *Ticket, cc *grpc.ClientConn) error {
+		s, err := cc.NewStream(ctx, desc, method, opts...)
+		if err != nil {
+			return err
+		}
+		done := sync.OnceFunc(t.Done)
+		context.AfterFunc(s.Context(), done)
+		stream = &heldStream{ClientStream: s, done: done}
+		return nil
+	})
+	return stream, err
+}
+
+type heldStream struct {
+	grpc.ClientStream
+	done func()
+}
+
+func (s *heldStream) RecvMsg(m any) error {
+	err := s.ClientStream.RecvMsg(m)
+	if err != nil {
+		s.done()
+	}
+	return err
+}
+
+func (c *conn) do(ctx context.Context, method string, attempt func(context.Context, *Ticket, *grpc.ClientConn) error) error {
+	op := Op{Service: c.service, Name: method, Endpoint: discovery.GRPC, Idempotent: idempotent(ctx, method)}
+	err := c.caller.Do(ctx, op, func(ctx context.Context, t *Ticket) error {
+		ctx, err := c.caller.authorize(ctx, c.service)
+		if err != nil {
+			return &Failed{Err: err}
+		}
+		cc, err := c.caller.conn(t)
+		if err != nil {
+			return &Failed{Err: err}
+		}
+		seen := &progress{}
+		if err := attempt(context.WithValue(ctx, progressKey{}, seen), t, cc); err != nil {
+			return &Failed{Err: err, Failure: resilience.Failure{Sent: seen.sent.Load(), Answered: seen.answered.Load()}}
+		}
+		return nil
+	})
+	if failed, ok := errors.AsType[*Failed](err); ok {
+		err = failed.Err // a status, as callers of gRPC expect
+	}
+	if _, ok := errors.AsType[*problem.Error](err); ok {
+		return problem.ToGRPC(err)
+	}
+	return err
+}
+
+func (c *Caller) authorize(ctx context.Context, service string) (context.Context, error) {
+	token, err := c.cfg.Tokens.Token(ctx, service)
+	if err != nil || token == "" {
+		return ctx, err
+	}
+	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token), nil
+}
+
+// conn returns the member's connection, opened at first use.
+func (c *Caller) conn(t *Ticket) (*grpc.ClientConn, error) {
+	m := t.member
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.conn != nil {
+		return m.conn, nil
+	}
+	creds := insecure.NewCredentials()
+	if cfg := c.tls(t.Instance.Service); cfg != nil {
+		creds = credentials.NewTLS(cfg)
+	}
+	opts := append([]grpc.DialOption{
+		grpc.WithTransportCredentials(creds),
+		grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) { return c.cfg.Dial(ctx, addr) }),
+		grpc.WithStatsHandler(watcher{}),
+		grpc.WithDisableServiceConfig(), // retries are decided in one place, here
+	}, c.cfg.GRPC...)
+	cc, err := grpc.NewClient("passthrough:///"+t.Addr, opts...)
+	if err != nil {
+		return nil, err
+	}
+	m.conn = cc
+	return cc, nil
+}
+
+// progress is how far one attempt got.
+type progress struct{ sent, answered atomic.Bool }
+
+type progressKey struct{}
+
+// watcher notes on the attempt's progress what the transport reports.
+type watcher struct{}
+
+func (watcher) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (watcher) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (watcher) HandleConn(context.Context, stats.ConnStats)                       {}
+
+func (watcher) HandleRPC(ctx context.Context, s stats.RPCStats) {
+	p, ok := ctx.Value(progressKey{}).(*progress)
+	if !ok {
+		return
+	}
+	switch s.(type) {
+	case *stats.OutHeader:
+		p.sent.Store(true)
+	case *stats.InHeader, *stats.InTrailer:
+		p.answered.Store(true)
+	}
+}
+
+// idempotent reports whether a gRPC call may be repeated: its method declares it,
+// or the call carries a key.
+func idempotent(ctx context.Context, method string) bool {
+	if md, ok := metadata.FromOutgoingContext(ctx); ok && len(md.Get(IdempotencyKey)) > 0 {
+		return true
+	}
+	name := protoreflect.FullName(strings.ReplaceAll(strings.TrimPrefix(method, "/"), "/", "."))
+	d, err := protoregistry.GlobalFiles.FindDescriptorByName(name)
+	if err != nil {
+		return false
+	}
+	opts, ok := d.Options().(*descriptorpb.MethodOptions)
+	return ok && opts.GetIdempotencyLevel() != descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN
+}

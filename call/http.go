@@ -1,0 +1,268 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/call/resilience"
+)
+
+// Client returns an HTTP client for one service: the host of a URL is replaced by
+// the instance chosen, so http://catalog/v1/products reaches catalog. Its calls
+// carry deadline and token and are repeated where that is safe. A request body is
+// repeated only when it has GetBody, as those made by http.NewRequest have.
+func (c *Caller) Client(service string) *http.Client {
+	return &http.Client{Transport: c.Transport(service)}
+}
+
+// Transport returns the http.RoundTripper of [Caller.Client], to be wrapped.
+func (c *Caller) Transport(service string) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		return c.RoundTrip(r, Op{
+			Service: service, Name: r.Method + " " + r.URL.Path, Endpoint: discovery.HTTP,
+			Idempotent: Idempotent(r.Method, r.Header.Get("Idempotency-Key")),
+		})
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// RoundTrip makes one HTTP call as op says. Like any http.RoundTripper it does not
+// change r, closes r's body and returns a response whose body the caller closes;
+// the instance counts as loaded until then.
+func (c *Caller) RoundTrip(r *http.Request, op Op) (*http.Response, error) {
+	ctx, header := newHeaderTimer(r.Context(), c.cfg.Timeout)
+	body := &rewinder{request: r}
+	op.Idempotent = op.Idempotent && body.repeatable()
+
+	var res *http.Response
+	var failed error
+	last := &Ticket{}
+	err := c.Do(ctx, op, func(ctx context.Context, t *Ticket) error {
+		last = t
+		out, err := c.prepare(ctx, r, op, t, body)
+		if errors.Is(err, errBodyGone) && failed != nil {
+			err = failed // why there is another attempt says more
+		}
+		if err != nil {
+			return err
+		}
+		var sent atomic.Bool
+		out = out.WithContext(httptrace.WithClientTrace(out.Context(), &httptrace.ClientTrace{
+			WroteHeaders: func() { sent.Store(true) },
+		}))
+		res, err = c.transport(op).RoundTrip(out) //nolint:bodyclose // closed by whoever reads it
+		if err != nil {
+			failed = header.explain(err, op, t)
+			return &Failed{Err: failed, Failure: resilience.Failure{Sent: sent.Load()}}
+		}
+		res.Body = holdOpen(res.Body, func() { t.Done(); header.cancel() })
+		return nil
+	})
+	body.end(err == nil)
+	if err != nil {
+		if errors.Is(context.Cause(ctx), errNoHeaders) && !errors.Is(err, context.DeadlineExceeded) {
+			err = header.explain(err, op, last) // it expired between two attempts
+		}
+		header.cancel()
+		return nil, err
+	}
+	if !header.stop() {
+		_ = res.Body.Close() // the time was up just as the answer came
+		return nil, header.explain(context.DeadlineExceeded, op, last)
+	}
+	return res, nil
+}
+
+// prepare makes the request of one attempt.
+func (c *Caller) prepare(ctx context.Context, r *http.Request, op Op, t *Ticket, body *rewinder) (*http.Request, error) {
+	out := r.Clone(ctx)
+	out.URL.Scheme = "http"
+	if c.tls(op.Service) != nil {
+		out.URL.Scheme = "https"
+	}
+	out.URL.Host = t.Addr
+	if out.Host == "" {
+		out.Host = r.URL.Host
+	}
+	var err error
+	if out.Body, err = body.next(); err != nil {
+		return nil, err
+	}
+	setDeadline(ctx, out.Header)
+	token, err := c.cfg.Tokens.Token(ctx, op.Service)
+	if err != nil {
+		return nil, &Failed{Err: err}
+	}
+	if token != "" {
+		out.Header.Set("Authorization", "Bearer "+token)
+	}
+	return out, nil
+}
+
+// transportKey separates connection pools by what they may not share.
+type transportKey struct {
+	service  string
+	endpoint string
+}
+
+func (c *Caller) transport(op Op) *http.Transport {
+	key := transportKey{op.Service, op.Endpoint}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.transports[key]
+	if t == nil {
+		t = &http.Transport{
+			DialContext:         func(ctx context.Context, _, addr string) (net.Conn, error) { return c.cfg.Dial(ctx, addr) },
+			TLSClientConfig:     c.tls(op.Service),
+			MaxIdleConnsPerHost: 64,
+			IdleConnTimeout:     60 * time.Second,
+			TLSHandshakeTimeout: 5 * time.Second,
+			// who sends Expect: 100-continue does so not to send a body in vain
+			ExpectContinueTimeout: time.Second,
+			DisableCompression:    true, // a body is passed on as it is; who wants gzip asks for it
+			Protocols:             &http.Protocols{},
+		}
+		if op.Endpoint == discovery.GRPC {
+			t.Protocols.SetUnencryptedHTTP2(true)
+			t.Protocols.SetHTTP2(true)
+		} else {
+			t.Protocols.SetHTTP1(true)
+		}
+		c.transports[key] = t
+	}
+	return t
+}
+
+// rewinder hands out the request's body once an attempt: made anew by GetBody where
+// there is one, else the original for as long as no attempt has read of it.
+type rewinder struct {
+	request *http.Request
+
+	mu       sync.Mutex
+	current  *unclosed // the copy of the running attempt
+	released bool      // that attempt closed its copy
+	read     bool      // an attempt began to read the original
+	answered bool      // the attempt that got the answer may go on reading
+}
+
+var errBodyGone = errors.New("the request's body was read and cannot be repeated")
+
+func (b *rewinder) empty() bool {
+	return b.request.Body == nil || b.request.Body == http.NoBody
+}
+
+// repeatable reports whether a request that was sent can be sent again.
+func (b *rewinder) repeatable() bool { return b.empty() || b.request.GetBody != nil }
+
+func (b *rewinder) next() (io.ReadCloser, error) {
+	if b.empty() {
+		return b.request.Body, nil
+	}
+	if b.request.GetBody != nil {
+		return b.request.GetBody()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.read {
+		return nil, errBodyGone
+	}
+	b.current, b.released = &unclosed{of: b}, false
+	return b.current, nil
+}
+
+// end is called when no attempt follows. After an answer the transport may still be
+// reading the original, or be about to, as in a stream that the server begins; then
+// closing it is left to the transport.
+func (b *rewinder) end(answered bool) {
+	if b.empty() {
+		return
+	}
+	b.mu.Lock()
+	b.answered = answered
+	left := b.read || answered && b.current != nil && !b.released
+	b.mu.Unlock()
+	if !left {
+		_ = b.request.Body.Close()
+	}
+}
+
+// unclosed is the original body as one attempt sees it. Closing it ends the
+// original only when no other attempt can need that.
+type unclosed struct {
+	of   *rewinder
+	read bool
+}
+
+func (u *unclosed) Read(p []byte) (int, error) {
+	u.of.mu.Lock()
+	u.read, u.of.read = true, true
+	u.of.mu.Unlock()
+	return u.of.request.Body.Read(p)
+}
+
+func (u *unclosed) Close() error {
+	b := u.of
+	b.mu.Lock()
+	late := b.current != u // an earlier attempt's transport, tidying up
+	b.released = b.released || !late
+	last := u.read || b.answered && !late
+	b.mu.Unlock()
+	if last {
+		return b.request.Body.Close()
+	}
+	return nil
+}
+
+// holdOpen calls done once when the body is closed or read to its end. What an
+// upgraded connection can do beside (writing and half-closing, after 101) stays
+// possible.
+func holdOpen(body io.ReadCloser, done func()) io.ReadCloser {
+	h := &held{ReadCloser: body, done: sync.OnceFunc(done)}
+	if rw, ok := body.(io.ReadWriteCloser); ok {
+		return &heldWriter{held: h, Writer: rw}
+	}
+	return h
+}
+
+type held struct {
+	io.ReadCloser
+	done func()
+}
+
+func (h *held) Read(p []byte) (int, error) {
+	n, err := h.ReadCloser.Read(p)
+	if err != nil {
+		h.done()
+	}
+	return n, err
+}
+
+func (h *held) Close() error {
+	defer h.done()
+	return h.ReadCloser.Close()
+}
+
+type heldWriter struct {
+	*held
+	io.Writer
+}
+
+// CloseWrite ends the sending direction; the other goes on.
+func (h *heldWriter) CloseWrite() error {
+	if c, ok := h.ReadCloser.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return fmt.Errorf("half-close: %w", errors.ErrUnsupported)
+}

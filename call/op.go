@@ -1,0 +1,68 @@
+package call
+
+import (
+	"context"
+	"errors"
+
+	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/call/resilience"
+)
+
+// Op describes one call, whatever its protocol.
+type Op struct {
+	Service    string // the service called
+	Name       string // "GET /v1/products" or "/shop.stock.v1.Stock/Reserve", for messages
+	Endpoint   string // discovery.HTTP or discovery.GRPC
+	Version    string // only instances of this version while one is there; "" means any
+	Idempotent bool   // sending it twice has the effect of sending it once
+}
+
+// Idempotent reports whether an HTTP request may be repeated: a safe or idempotent
+// method (RFC 9110, 9.2.2), or any method that carries an Idempotency-Key.
+func Idempotent(method, key string) bool {
+	switch method {
+	case "", "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
+		return true
+	}
+	return key != ""
+}
+
+// Ticket is the right to make one attempt at one instance. The instance counts as
+// loaded until Done.
+type Ticket struct {
+	Instance discovery.Instance
+	Addr     string // host:port of the endpoint asked for
+
+	member *member
+	done   bool
+}
+
+// Done ends the attempt. Calling it again does nothing. Not for concurrent use.
+func (t *Ticket) Done() {
+	if !t.done {
+		t.done = true
+		t.member.end()
+	}
+}
+
+// Failed is an attempt that did not bring an answer from the peer's handler.
+type Failed struct {
+	resilience.Failure
+	Err error
+}
+
+// Error returns the cause's text.
+func (f *Failed) Error() string { return f.Err.Error() }
+
+// Unwrap returns the cause.
+func (f *Failed) Unwrap() error { return f.Err }
+
+// failure reads what is known of err: an error that is not *Failed counts as sent.
+func failure(ctx context.Context, err error) resilience.Failure {
+	f := resilience.Failure{Sent: true}
+	if failed, ok := errors.AsType[*Failed](err); ok {
+		f = failed.Failure
+	}
+	f.Timeout = f.Timeout || ctx.Err() != nil
+	return f
+}

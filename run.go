@@ -1,0 +1,135 @@
+package muster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/musterdev/muster/call"
+	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/observe"
+	"github.com/musterdev/muster/problem"
+)
+
+const (
+	dialTimeout     = 2 * time.Second
+	telemetryFlush  = 3 * time.Second
+	maxHeaderBytes  = 64 << 10
+	readHeaderBound = 10 * time.Second
+)
+
+// Run runs services in this process until ctx ends or one of them fails; then all
+// drain. Calls between them go over in-memory listeners with the same client,
+// server and policies as over a network, so that a team starts as one process and
+// splits later without rewriting. It returns the first failure.
+func Run(ctx context.Context, services []Service, opts ...Option) error {
+	o := newOptions(opts)
+	settings, err := allSettings(services, o)
+	if err != nil {
+		return err
+	}
+	pipes := newPipes(services)
+	var registry *discovery.Client
+	if url := settings[0].RegistryURL; url != "" {
+		registry, err = discovery.NewClient(discovery.ClientConfig{URL: url, Dir: settings[0].StateDir})
+		if err != nil {
+			return configErrorf("MUSTER_REGISTRY_URL: %v", err)
+		}
+		defer registry.Close()
+		pipes.elsewhere = registry
+	}
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	errs := make([]error, len(services))
+	var running sync.WaitGroup
+	for i, s := range services {
+		running.Go(func() {
+			defer cancel() // one ends, all end
+			if errs[i] = runOne(ctx, s, settings[i], o, pipes, registry); errs[i] != nil && len(services) > 1 {
+				errs[i] = fmt.Errorf("service %q: %w", s.Name, errs[i])
+			}
+		})
+	}
+	running.Wait()
+	return errors.Join(errs...)
+}
+
+func allSettings(services []Service, o *options) ([]Settings, error) {
+	if len(services) == 0 {
+		return nil, configErrorf("muster.Run was given no service")
+	}
+	out := make([]Settings, len(services))
+	seen := map[string]bool{}
+	for i, s := range services {
+		if s.Run == nil {
+			return nil, configErrorf("service %q has no Run", s.Name)
+		}
+		if seen[s.Name] {
+			return nil, configErrorf("muster.Run was given the service %q twice", s.Name)
+		}
+		seen[s.Name] = true
+		var err error
+		if out[i], err = readSettings(s.Name, len(services) > 1, o.lookup); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func runOne(ctx context.Context, s Service, set Settings, o *options, p *pipes, registry *discovery.Client) (err error) {
+	telemetry, err := observe.Start(ctx, observe.Config{
+		Service: set.Service, Instance: set.Instance, Version: set.Version, Zone: set.Zone,
+		Exporter: o.exporter(), Endpoint: set.OTLP, Log: o.log, Level: set.LogLevel,
+	})
+	if err != nil {
+		return fmt.Errorf("telemetry: %w", err)
+	}
+	a := &App{
+		service: s, settings: set, options: o, pipes: p, telemetry: telemetry, registry: registry, mux: http.NewServeMux(),
+		caller: call.New(call.Config{Resolver: p, TLS: o.tls, Tokens: o.tokens, Dial: p.dial, GRPC: telemetry.DialOptions()}),
+	}
+	a.leave = sync.OnceFunc(p.outside.Done)
+	defer a.leave()
+	a.grpc = grpc.NewServer(a.grpcOptions()...)
+	a.health = health.NewServer()
+	a.health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
+	grpc_health_v1.RegisterHealthServer(a.grpc, a.health)
+	reflection.Register(a.grpc)
+	defer func() { err = errors.Join(err, a.close()) }()
+	return s.Run(ctx, a)
+}
+
+func (a *App) grpcOptions() []grpc.ServerOption {
+	opts := []grpc.ServerOption{
+		grpc.StatsHandler(a.telemetry.ServerStats()),
+		grpc.ChainUnaryInterceptor(observe.UnaryServerInterceptor, problem.UnaryServerInterceptor(a.Log()), admitUnary(a.options.guard)),
+		grpc.ChainStreamInterceptor(problem.StreamServerInterceptor(a.Log()), admitStream(a.options.guard)),
+	}
+	return append(opts, serverCredentials(a.options.tls)...)
+}
+
+// close releases what the service held. What cannot be flushed in time is dropped.
+func (a *App) close() error {
+	a.grpc.Stop()
+	a.caller.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), telemetryFlush)
+	defer cancel()
+	if err := a.telemetry.Shutdown(ctx); err != nil {
+		a.Log().Warn("telemetry was not sent in full", "error", err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.db != nil {
+		return a.db.Close()
+	}
+	return nil
+}

@@ -38,7 +38,7 @@ type Client struct {
 	remote *remote
 	cache  cache
 	log    *slog.Logger
-	ctx    context.Context // ends with Close
+	ctx    context.Context //nolint:containedctx // the client's own life, which Close ends
 	stop   context.CancelFunc
 	work   sync.WaitGroup
 

@@ -74,7 +74,7 @@ func TestStrangePeers(t *testing.T) {
 				}
 				c.Close()
 				c.Close()
-				if c.View("mail") == nil || c.View("mail") != c.View("mail") {
+				if late := c.View("mail"); late == nil || late != c.View("mail") {
 					t.Error("no view after Close")
 				}
 			})

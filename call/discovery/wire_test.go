@@ -49,8 +49,8 @@ func TestValidateNamesEveryField(t *testing.T) {
 func TestEqualLooksAtEveryField(t *testing.T) {
 	var full Instance
 	v := reflect.ValueOf(&full).Elem()
-	for i := range v.NumField() {
-		switch f := v.Field(i); f.Kind() {
+	for _, f := range v.Fields() {
+		switch f.Kind() {
 		case reflect.String:
 			f.SetString("x")
 		case reflect.Int:
@@ -61,7 +61,7 @@ func TestEqualLooksAtEveryField(t *testing.T) {
 			t.Fatalf("a field of kind %s", f.Kind())
 		}
 	}
-	if !full.Equal(full) {
+	if same := full; !full.Equal(same) {
 		t.Error("not equal to itself")
 	}
 	for i := range v.NumField() {

@@ -74,7 +74,7 @@ func readSettings(name string, several bool, lookup func(string) (string, bool))
 	}
 	e := &environment{lookup: lookup}
 	if several {
-		e.prefix = strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "_"
+		e.prefix = variable(name) + "_"
 	}
 	s := Settings{
 		Service:     name,

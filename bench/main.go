@@ -1,0 +1,48 @@
+// Command bench measures the built binary from outside and writes what it saw into
+// docs/benchmarks.md. It is run by make bench-start and make bench-edge, never by a
+// test: what it finds depends on the machine.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	binary := flag.String("binary", "bin/muster", "the binary to measure")
+	rounds := flag.Int("rounds", 5, "rounds; medians and ranges are over them")
+	write := flag.String("write", "", "file whose section is replaced by the result, such as docs/benchmarks.md")
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [flags] start|edge")
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	measures := map[string]func(context.Context, string, int) (*result, error){"start": start, "edge": edge}
+	measure := measures[flag.Arg(0)]
+	if flag.NArg() != 1 || measure == nil || *rounds < 1 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	r, err := measure(ctx, *binary, *rounds)
+	if err == nil {
+		fmt.Print(r.markdown())
+		if *write != "" {
+			err = r.writeInto(*write)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+	if !r.held() {
+		fmt.Fprintln(os.Stderr, "error: not all targets held")
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,129 @@
+package archtest
+
+import (
+	"slices"
+	"strings"
+)
+
+// Module is the path of the library module; the other modules live below it.
+const Module = "github.com/musterdev/muster"
+
+// MaxModules bounds `go list -m all` of the library: what a service's author takes
+// on by importing it.
+const MaxModules = 60
+
+// Floor says what the packages of one folder may import of this repository.
+// A pattern is a folder ("page"), a folder with all below it ("call/...") or the
+// root package (".").
+type Floor struct {
+	Folder string // a pattern; the longest that matches a package is the one that counts
+	May    string // patterns, separated by spaces
+	Tests  string // what its test files may import besides
+}
+
+// Named sets of patterns, to keep the table short.
+const (
+	chapters = "problem strictyaml page/... rest/... observe auth mtls call/... data/..." // the library without package muster
+	library  = chapters + " ."
+	engines  = "platform/fleet/... platform/registry/... platform/gateway/... platform/control/... platform/supervise/... platform/gen/..."
+	stage    = "shop/proto/... shop/background shop/clock shop/query" // what the shop's services share
+)
+
+// Floors is the architecture: every folder with Go code has a row, and data flow
+// down the rows' arrows only. Whoever adds a folder adds its row here; whoever
+// needs a new arrow writes an ADR.
+func Floors() []Floor {
+	return []Floor{
+		// The library: one module, no arrow up. The lowest words come first.
+		{Folder: "problem", May: "", Tests: chapters},
+		{Folder: "strictyaml", May: "problem", Tests: chapters},
+		{Folder: "page", May: "problem", Tests: chapters},
+		{Folder: "observe", May: "problem", Tests: chapters},
+		{Folder: "auth", May: "problem", Tests: chapters},
+		{Folder: "mtls", May: "problem", Tests: chapters},
+		{Folder: "page/pagetest", May: "problem page", Tests: chapters},
+		{Folder: "rest/docs", May: "problem", Tests: chapters},
+		{Folder: "rest/openapi", May: "problem", Tests: chapters},
+		{Folder: "rest", May: "problem page rest/...", Tests: chapters},
+
+		{Folder: "call/discovery/...", May: "problem auth mtls", Tests: chapters},
+		{Folder: "call/resilience", May: "problem", Tests: chapters},
+		{Folder: "call/balance", May: "problem call/discovery/...", Tests: chapters},
+		{Folder: "call", May: "problem observe auth mtls call/...", Tests: chapters},
+
+		{Folder: "data/tx", May: "problem", Tests: chapters},
+		{Folder: "data/migrate", May: "problem data/tx", Tests: chapters},
+		{Folder: "data/idempotency", May: "problem data/tx data/migrate", Tests: chapters},
+		{Folder: "data/datatest", May: "problem page/... data/...", Tests: chapters},
+
+		{Folder: ".", May: chapters},
+		{Folder: "internal/...", May: "", Tests: ""},
+
+		// Drivers: a module each. They know the library's words, never package muster.
+		{Folder: "drivers/...", May: chapters, Tests: chapters},
+		{Folder: "drivers/postgres/...", May: chapters, Tests: "drivers/postgres/..."},
+
+		// The platform: engines know the library and what they are made of.
+		{Folder: "platform/fleet/...", May: "problem strictyaml call/discovery platform/fleet/...", Tests: chapters},
+		{Folder: "platform/registry/...", May: chapters + " platform/registry/...", Tests: chapters},
+		{Folder: "platform/control/...", May: library + " drivers/otlp platform/fleet/... platform/registry/... platform/control/...", Tests: ""},
+		{Folder: "platform/gateway/...", May: chapters + " platform/gateway/...", Tests: chapters},
+		{Folder: "platform/supervise/...", May: chapters + " platform/fleet/... platform/supervise/...", Tests: chapters + " platform/registry/..."},
+		{Folder: "platform/gen/...", May: "platform/gen/..."},
+		{Folder: "platform/drill/...", May: library + " drivers/... platform/drill/... " + engines, Tests: ""},
+		{Folder: "platform/cmd/muster", May: library + " drivers/... platform/... shop/...", Tests: "mustertest/..."},
+
+		// The shop: a service knows the contracts of the others, never their code.
+		{Folder: "shop/...", May: library + " drivers/... " + stage, Tests: "shop/... mustertest/..."},
+		{Folder: "shop/internal/...", May: library + " drivers/..."},
+		{Folder: "shop/proto/...", May: ""},
+		{Folder: "shop/clock", May: ""},
+		{Folder: "shop/query", May: chapters},
+		{Folder: "shop/background", May: chapters},
+		{Folder: "shop/shopper", May: chapters + " " + stage, Tests: "shop/... mustertest/..."},
+		{Folder: "shop/verify", May: chapters + " shop/shopper shop/catalog shop/cart shop/inventory shop/orders " + stage, Tests: "shop/... mustertest/..."},
+		{Folder: "shop/cmd/...", May: library + " drivers/... shop/..."},
+
+		// Above the platform: the kit for tests, and what measures the binary from outside.
+		{Folder: "mustertest/...", May: library + " drivers/... mustertest/... " + engines, Tests: "shop/..."},
+		{Folder: "bench/...", May: "problem bench/..."},
+	}
+}
+
+// Exceptions lists the places that keep package state or an init function, each
+// with its reason: "folder.name". An entry nothing needs any more is a finding.
+func Exceptions() map[string]string {
+	return map[string]string{
+		// The tests of one program share a server, and package testing has no value to keep it in.
+		"drivers/postgres/pgtest.mu":      "guards running",
+		"drivers/postgres/pgtest.running": "the server",
+		"drivers/postgres/pgtest.serial":  "numbers its databases",
+	}
+}
+
+// floorOf returns the row that counts for folder.
+func floorOf(floors []Floor, folder string) (Floor, bool) {
+	best, found := Floor{}, false
+	for _, f := range floors {
+		if matches(f.Folder, folder) && (!found || len(f.Folder) > len(best.Folder)) {
+			best, found = f, true
+		}
+	}
+	return best, found
+}
+
+// allows reports whether the row lets its packages import folder; a package may
+// always import itself, which is what its external tests do.
+func (f Floor) allows(from, to string, test bool) bool {
+	patterns := strings.Fields(f.May)
+	if test {
+		patterns = append(patterns, strings.Fields(f.Tests)...)
+	}
+	return from == to || slices.ContainsFunc(patterns, func(p string) bool { return matches(p, to) })
+}
+
+// matches reports whether folder is, or for a "..." pattern lies in, pattern.
+func matches(pattern, folder string) bool {
+	tree, deep := strings.CutSuffix(pattern, "/...")
+	return tree == folder || deep && strings.HasPrefix(folder, tree+"/")
+}

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Shows every promise in full and prints a table: what was promised, how it was shown,
+# how long it took, whether it held. Exits 1 unless all held. With arguments, only the
+# lines whose name begins with one of them: scripts/prove.sh H3 H4
+# Each chapter adds its lines at the end of this file.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+table=""
+bad=0
+wanted=("$@")
+
+# prove NAME COMMAND runs a shell command, whose exit status 0 means that it held.
+prove() {
+	local name=$1 command=$2 start=$SECONDS verdict=held w chosen=1
+	if [ ${#wanted[@]} -gt 0 ]; then
+		chosen=0
+		for w in "${wanted[@]}"; do case $name in "$w"*) chosen=1 ;; esac; done
+	fi
+	[ "$chosen" = 1 ] || return 0
+	printf '\n== %s: %s\n' "$name" "$command"
+	bash -c "$command" || { verdict=BROKEN; bad=1; }
+	table="$table$(printf '%-6s %5d s  %-7s %s' "$name" $((SECONDS - start)) "$verdict" "$command")"$'\n'
+}
+
+# shellcheck disable=SC2317 # called below
+finish() {
+	printf '\n%-6s %7s  %-7s %s\n%s' promise time verdict "shown by" "$table"
+	exit $bad
+}
+
+# 1. The house and the first request
+prove H2 'bin/muster demo --for 30s --exit'
+prove H2s 'bin/muster demo --for 30s --exit --single'
+prove H2p 'bin/muster demo --for 30s --exit --in-process'
+prove H2e 'make bench-edge'
+prove H3 'bin/muster demo --for 60s --chaos --exit'
+prove H4 'bin/muster drill rolling --for 60s'
+prove H5 'make bench-start'
+prove H7 'go test -count=1 -run "TestModuleBudget|TestConsumer" -v ./internal/archtest'
+
+finish

@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# What `make test` runs: every check, then every test of every module. All phases run,
+# also after one failed; the last lines name what was skipped and what failed, and the
+# closing one counts. With CI=true a skipped integration suite counts as failed.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+results=$(mktemp -d "${TMPDIR:-/tmp}/muster-test.XXXXXX")
+trap 'rm -rf "$results"' EXIT
+began=$SECONDS
+times=""
+failed=""
+
+modules=$(sed -n 's/^\t\(\.[^ ]*\)$/\1/p' go.work)
+packages=$(for m in $modules; do echo "${m%/}/..."; done)
+
+# phase NAME COMMAND... runs one phase and takes its time. Status 3 means that what
+# failed is counted already.
+phase() {
+	local name=$1 start=$SECONDS verdict=ok
+	shift
+	echo "== $name"
+	"$@"
+	case $? in
+	0) ;;
+	3) verdict=FAILED ;;
+	*) verdict=FAILED failed="$failed${failed:+,}$name" ;;
+	esac
+	times="$times$(printf '%-16s %5d s  %s' "$name" $((SECONDS - start)) "$verdict")"$'\n'
+}
+
+# tests NAME ARGUMENTS... runs go test; its results are counted in the summary.
+tests() {
+	local name=$1
+	shift
+	go test -json "$@" | tee "$results/$name.json" | "$results/testsum" || return 3
+}
+
+architecture() { tests architecture -count=1 ./internal/archtest; }
+
+race() {
+	# shellcheck disable=SC2046,SC2086 # lists of words
+	tests race -race -timeout 5m $(go list -e $packages | grep -v /internal/archtest$)
+}
+
+# crossCompile OS ARCH compiles everything for a system that is not run here; without
+# optimization, which saves a third of the time and finds the same mistakes.
+crossCompile() {
+	# shellcheck disable=SC2086
+	GOOS=$1 GOARCH=$2 go build -gcflags='all=-N -l' $packages
+}
+
+# alone builds each module as its users get it: without the workspace.
+alone() {
+	local m bad=0
+	for m in $modules; do
+		(cd "$m" && GOWORK=off go build ./...) || { echo "in $m"; bad=1; }
+	done
+	return $bad
+}
+
+# drills shows, briefly, what `make prove` shows in full.
+drills() {
+	make --no-print-directory build &&
+		bin/muster demo --for 10s --exit &&
+		bin/muster drill rolling --for 10s
+}
+
+go build -o "$results/testsum" ./internal/testsum || exit 1
+
+phase prepare scripts/install-test-deps.sh
+phase lint make --no-print-directory lint
+phase architecture architecture
+phase generated make --no-print-directory gen-check
+phase race race
+phase alone alone
+phase darwin crossCompile darwin arm64
+phase windows crossCompile windows amd64
+phase drills drills
+
+echo "== summary"
+printf '%s%-16s %5d s\n' "$times" total $((SECONDS - began))
+cat "$results"/*.json | "$results/testsum" -summary -failed "$failed"

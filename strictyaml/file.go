@@ -39,8 +39,7 @@ func ReadFile(path string, maxSize int64) ([]byte, error) {
 
 // bare drops the operation and the path, which the message names already.
 func bare(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err
 	}
 	return err

@@ -122,10 +122,10 @@ func charAt(data []byte, at Place) rune {
 // oneLine keeps a foreign message to one line of bounded length.
 func oneLine(s string) string { return shorten(strings.Join(strings.Fields(s), " "), 200) }
 
-// shorten cuts s to at most max characters.
-func shorten(s string, max int) string {
-	if utf8.RuneCountInString(s) <= max {
+// shorten cuts s to at most n characters.
+func shorten(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
 		return s
 	}
-	return string([]rune(s)[:max]) + "…"
+	return string([]rune(s)[:n]) + "…"
 }

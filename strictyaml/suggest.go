@@ -56,6 +56,8 @@ func SuggestOrList(word string, known []string, what string) string {
 // limit is how many mistakes a word of that length may hold and still be meant.
 func limit(word string) int {
 	switch n := len(word); {
+	case n <= 1:
+		return 0
 	case n <= 3:
 		return 1
 	case n <= 7:

@@ -1,0 +1,112 @@
+// Package fleet reads muster.yaml: it parses and checks the file with all that it
+// includes, lays the chosen environment over it, and plans what follows: the
+// variables and the command of each instance, the routing table of the edge, and
+// what changed between two readings.
+//
+// It starts nothing and writes nothing, and it reads nothing but the files
+// themselves; process variables come through Options.Env. Every mistake is one
+// line that says where it is, what it is and what to do:
+//
+//	muster.yaml:12:7: unknown key "replica"; did you mean "replicas"?
+//
+// Values of this package may be read by several goroutines at once, as long as
+// nobody changes them.
+package fleet
+
+import (
+	"time"
+
+	"github.com/musterdev/muster/strictyaml"
+)
+
+// Limits of what a fleet may hold.
+const (
+	MaxFileSize     = 1 << 20 // bytes of one muster.yaml
+	MaxTotalSize    = 4 << 20 // bytes of all files of a fleet
+	MaxFiles        = 100     // files of a fleet, the included ones counted
+	MaxDepth        = 16      // includes within includes
+	MaxServices     = 1000
+	MaxOwners       = 1000
+	MaxEnvironments = 100
+	MaxWires        = 4_000 // routes, topics and subscriptions, each
+	MaxReplicas     = 64    // instances of one service
+	MaxName         = 40    // characters of the name of a service, a fleet, an owner or an environment
+)
+
+// Defaults of a fleet.
+const (
+	DefaultEnvironment = "development"
+	DefaultEdgePort    = 8080
+	DefaultControlPort = 8081
+	DefaultVersion     = "dev"
+	DefaultZone        = "local"
+	DefaultWeight      = 100
+	DefaultStopGrace   = 10 * time.Second
+)
+
+// Error is one mistake in a muster.yaml, or in a variable that overrides it.
+type Error = strictyaml.Error
+
+// Errors are all mistakes of one Load, at most 20, sorted by place.
+type Errors = strictyaml.Errors
+
+// Place is where in a file something is said.
+type Place = strictyaml.Place
+
+// Target is the kind of place where a fleet runs.
+type Target string
+
+// The targets.
+const (
+	Local      Target = "local"      // processes on this machine
+	Kubernetes Target = "kubernetes" // Deployments in a cluster
+)
+
+// Fleet is a muster.yaml with everything it includes and one environment laid
+// over it.
+type Fleet struct {
+	Name            string
+	EnvironmentName string // the environment laid over the file; DefaultEnvironment unless asked otherwise
+	On              Target
+	Dir             string    // the folder of the first file, absolute
+	Files           []string  // all files read, absolute: the first one, then in order of inclusion
+	Owners          []Owner   // sorted by name
+	Services        []Service // sorted by name
+	Publishes       []string  // topics that come from outside the fleet, sorted
+	Edge            Engine
+	Control         Engine
+	Bus             string    // URL of an outside broker, may hold templates; empty: the fleet's own
+	Telemetry       Telemetry // where telemetry goes
+
+	places map[string]Place                 // of the fleet's own keys
+	lookup func(name string) (string, bool) // process variables; may be nil
+}
+
+// Owner is a team that answers for services.
+type Owner struct {
+	Name      string
+	Slack     string // a channel, "#checkout"
+	Email     string
+	PagerDuty string // a service or routing key name
+	Webhook   string // an http or https URL
+}
+
+// Engine is the setting of one of the platform's own processes.
+type Engine struct {
+	Port int // TCP port on 127.0.0.1; 0: any free one
+}
+
+// Telemetry says where traces, metrics and logs go.
+type Telemetry struct {
+	Endpoint string // OTLP over HTTP, may hold templates; empty: nowhere
+}
+
+// Service returns the service of that name, and whether there is one.
+func (f *Fleet) Service(name string) (Service, bool) {
+	for _, s := range f.Services {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return Service{}, false
+}

@@ -1,0 +1,185 @@
+package grammar_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/musterdev/muster/platform/fleet/grammar"
+)
+
+func ExampleRoute() {
+	for _, s := range []string{"/v1/products", "shop.example/v1", "/shop.v1.Cart/", "/v1//products/"} {
+		t, err := grammar.Route(s)
+		fmt.Printf("%q %q %v %v\n", t.Host, t.Path, t.GRPC, err)
+	}
+	// Output:
+	// "" "/v1/products" false <nil>
+	// "shop.example" "/v1" false <nil>
+	// "" "/shop.v1.Cart/" true <nil>
+	// "" "" false route "/v1//products/" is not canonical; write "/v1/products"
+}
+
+func ExampleGoRun() {
+	flags, pkg := grammar.GoRun([]string{"go", "run", "-race", "./cmd/cart", "-v"})
+	fmt.Println(flags, pkg)
+	// Output: [-race] ./cmd/cart
+}
+
+func TestLabel(t *testing.T) {
+	for s, want := range map[string]bool{
+		"a": true, "cart": true, "user-data": true, "a1": true, "a--b": true, strings.Repeat("a", 40): true,
+		"": false, "1a": false, "-a": false, "a-": false, "A": false, "a_b": false, "a.b": false, "é": false, "a\n": false, strings.Repeat("a", 41): false,
+	} {
+		if _, err := grammar.Label(s); (err == nil) != want {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+}
+
+func TestLongRoute(t *testing.T) {
+	for length, want := range map[int]bool{512: true, 513: false} {
+		if _, err := grammar.Route("/" + strings.Repeat("a", length-1)); (err == nil) != want {
+			t.Errorf("%d characters: %v", length, err)
+		}
+	}
+}
+
+func TestTopicMatches(t *testing.T) {
+	for _, test := range []struct {
+		pattern, topic string
+		want           bool
+	}{
+		{"a.b", "a.b", true},
+		{"a.b", "a.c", false},
+		{"a.*", "a.b", true},
+		{"a.*", "a.b.c", false},
+		{"a.*", "a", false},
+		{"*", "a", true},
+		{"*", "a.b", false},
+		{"*.b", "a.b", true},
+		{"a.b.c", "a.b", false},
+		{"a", "ab", false},
+	} {
+		if got := grammar.TopicMatches(test.pattern, test.topic); got != test.want {
+			t.Errorf("%s, %s: %v", test.pattern, test.topic, got)
+		}
+	}
+}
+
+func TestPaths(t *testing.T) {
+	for s, want := range map[string]bool{"/": true, "/readyz": true, "/a/b~c": true, "": false, "a": false, "/a/": false, "/a//b": false, "/a/../b": false, "/a?b": false, "/a b": false, "/%41": false} {
+		if _, err := grammar.Path(s); (err == nil) != want {
+			t.Errorf("path %q: %v", s, err)
+		}
+		if got, err := grammar.Post("POST " + s); (err == nil) != want || want && got != s {
+			t.Errorf("POST %q: %q, %v", s, got, err)
+		}
+	}
+	for _, s := range []string{"", "POST", "PUT /a", "post /a", "POST  /a", "/a"} {
+		if _, err := grammar.Post(s); err == nil {
+			t.Errorf("%q was accepted", s)
+		}
+	}
+	for s, want := range map[string]bool{"*.js": true, "**/*.go": true, "../x/*": true, "": false, "/etc/*": false, "[a": false} {
+		if _, err := grammar.Glob(s); (err == nil) != want {
+			t.Errorf("glob %q: %v", s, err)
+		}
+	}
+}
+
+func TestGoRun(t *testing.T) {
+	for _, test := range []struct{ command, flags, pkg string }{
+		{"go run ./cmd/x", "", "./cmd/x"},
+		{"go run . a b", "", "."},
+		{"go run example.com/m/cmd", "", "example.com/m/cmd"},
+		{"go run main.go x", "", "main.go"},
+		{"go run -race -tags a,b ./x -v", "-race -tags a,b", "./x"},
+		{"go run --tags=a ./x", "--tags=a", "./x"},
+		{"go run -mod mod ./x", "-mod mod", "./x"},
+		{"go run a.go b.go", "", ""},
+		{"go run x@latest", "", ""},
+		{"go run -C dir .", "", ""},
+		{"go run -exec sudo .", "", ""},
+		{"go run -tags", "", ""},
+		{"go run -tags a", "", ""},
+		{"go run ${PKG}", "", ""},
+		{"go run -tags ${T} ./x", "", ""},
+		{"go run ./x ${PORT}", "", "./x"},
+		{"go run", "", ""},
+		{"go build ./x", "", ""},
+		{"./go run x", "", ""},
+	} {
+		flags, pkg := grammar.GoRun(strings.Fields(test.command))
+		if strings.Join(flags, " ") != test.flags || pkg != test.pkg {
+			t.Errorf("%s: %q %q", test.command, flags, pkg)
+		}
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	for _, test := range []struct{ text, engine, url string }{
+		{"sqlite", "sqlite", ""},
+		{"postgres", "postgres", ""},
+		{"sqlite:x.db", "sqlite", "sqlite:x.db"},
+		{"postgresql://h/d?x=${Y}", "postgres", "postgresql://h/d?x=${Y}"},
+		{"mysql://h/d", "mysql", "mysql://h/d"},
+		{"postgres:x", "", ""},
+		{"postgres://", "", ""},
+		{"postgres://a b", "", ""},
+		{"", "", ""},
+	} {
+		engine, url, err := grammar.Database(test.text)
+		if engine != test.engine || url != test.url || (err == nil) != (test.engine != "") {
+			t.Errorf("%q: %q %q %v", test.text, engine, url, err)
+		}
+	}
+	nats := grammar.URL("nats", "kafka")
+	for s, want := range map[string]bool{
+		"nats://h:4222": true, "kafka://a,b": true, "nats://${HOST}": true, "nats://u:${P}@h": true,
+		"nats:": false, "nats://": false, "http://h": false, "h:4222": false, "nats://a b": false, "nats://[::": false, "nats://h:port": false,
+	} {
+		if _, err := nats(s); (err == nil) != want {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+}
+
+func TestReferences(t *testing.T) {
+	services, err := grammar.References("${A} ${services.b.url} ${services.c-d.host} ${services.b.port:-1} $${services.x.url}")
+	if err != nil || !slices.Equal(services, []string{"b", "c-d", "b"}) {
+		t.Errorf("%v, %v", services, err)
+	}
+	for _, s := range []string{"${", "${services.a}", "${services.a.b.c}", "${service.a.url}", "${services.a.uri}", "${a.b}"} {
+		if _, err := grammar.References(s); err == nil {
+			t.Errorf("%s was accepted", s)
+		}
+	}
+}
+
+// FuzzRoute checks that what is accepted is canonical, that a form an error offers
+// is itself accepted when it is canonical, and that errors are one line.
+func FuzzRoute(f *testing.F) {
+	for _, s := range []string{"/", "/v1", "/v1/", "//", "h.x/", "/a.B/", "/a/../B/", "H.X//a/", "/%2f", "/%41", "x", "h:1/x", "http://x", "/*", "/é", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		r, err := grammar.Route(s)
+		if err != nil {
+			if strings.ContainsAny(err.Error(), "\n\r") {
+				t.Errorf("%q", err)
+			}
+			return
+		}
+		if r.Host+r.Path != s {
+			t.Errorf("%q became %q", s, r.Host+r.Path)
+		}
+		if strings.Contains(r.Path, "//") || strings.Contains(r.Path+"/", "/../") || strings.Contains(r.Path+"/", "/./") || strings.ContainsAny(r.Path, "%?#*{} \x00") {
+			t.Errorf("%q is not canonical", s)
+		}
+		if strings.HasSuffix(r.Path, "/") != (r.GRPC || r.Path == "/") {
+			t.Errorf("%q ends wrongly, gRPC %v", s, r.GRPC)
+		}
+	})
+}

@@ -10,13 +10,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/musterdev/muster/problem"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/musterdev/muster/problem"
 )
 
 // health is a service every module has: its handlers here do what a test asks.

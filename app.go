@@ -36,6 +36,7 @@ type App struct {
 	mu      sync.Mutex
 	mux     *http.ServeMux
 	workers []worker
+	broken  []error // handlers that cannot serve
 	db      *sql.DB
 	served  bool
 }
@@ -109,10 +110,15 @@ func (a *App) Dial(service string) grpc.ClientConnInterface { return a.caller.Di
 func (a *App) GRPC() *grpc.Server { return a.grpc }
 
 // Handle registers an HTTP handler for a pattern of http.ServeMux. /livez, /readyz
-// and /startupz are the service's probes and never reach it.
+// and /startupz are the service's probes and never reach it. A handler that has a
+// method Err() error and returns one, such as a rest.API with an operation that
+// cannot be, makes Serve fail.
 func (a *App) Handle(pattern string, h http.Handler) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if made, ok := h.(interface{ Err() error }); ok && made.Err() != nil {
+		a.broken = append(a.broken, fmt.Errorf("the handler of %q: %w", pattern, made.Err()))
+	}
 	a.mux.Handle(pattern, h)
 }
 

@@ -312,6 +312,20 @@ func TestServeTwice(t *testing.T) {
 	}
 }
 
+type brokenHandler struct{ http.Handler }
+
+func (brokenHandler) Err() error { return errors.New("an operation that cannot be") }
+
+func TestBrokenHandlerFailsAtStart(t *testing.T) {
+	err := muster.Run(t.Context(), []muster.Service{{Name: "a", Run: func(ctx context.Context, app *muster.App) error {
+		app.Handle("/", brokenHandler{http.NotFoundHandler()})
+		return app.Serve(ctx)
+	}}}, env(), muster.LogTo(io.Discard))
+	if err == nil || !strings.Contains(err.Error(), `the handler of "/": an operation that cannot be`) {
+		t.Errorf("err = %v", err)
+	}
+}
+
 // waitUntil polls a condition that another goroutine brings about.
 func waitUntil(t *testing.T, cond func() bool) {
 	t.Helper()

@@ -39,7 +39,10 @@ func Run(ctx context.Context, services []Service, opts ...Option) error {
 	pipes := newPipes(services)
 	var registry *discovery.Client
 	if url := settings[0].RegistryURL; url != "" {
-		registry, err = discovery.NewClient(discovery.ClientConfig{URL: url, Dir: settings[0].StateDir})
+		registry, err = discovery.NewClient(discovery.ClientConfig{
+			URL: url, Dir: settings[0].StateDir,
+			Log: observe.NewLogger(o.log, settings[0].LogLevel).With("service", settings[0].Service, "instance", settings[0].Instance),
+		})
 		if err != nil {
 			return configErrorf("MUSTER_REGISTRY_URL: %v", err)
 		}

@@ -36,8 +36,11 @@ func (a *App) Serve(ctx context.Context) error {
 		return errors.New("app.Serve was called twice")
 	}
 	a.served = true
-	workers := a.workers
+	workers, broken := a.workers, errors.Join(a.broken...)
 	a.mu.Unlock()
+	if broken != nil {
+		return broken
+	}
 
 	in, err := a.listen()
 	if err != nil {

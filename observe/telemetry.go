@@ -51,16 +51,20 @@ type Telemetry struct {
 	shutdown   []func(context.Context) error
 }
 
+// NewLogger returns a logger of JSON lines to w, nil for nowhere, that adds the trace
+// and request id of a record's context.
+func NewLogger(w io.Writer, level slog.Level) *slog.Logger {
+	if w == nil {
+		w = io.Discard
+	}
+	return slog.New(&contextHandler{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})})
+}
+
 // Start makes the providers. Without an exporter trace ids are still made and
 // passed on, so that log lines of one request can be joined; spans are not recorded.
 func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
-	out := cfg.Log
-	if out == nil {
-		out = io.Discard
-	}
 	t := &Telemetry{
-		Logger: slog.New(&contextHandler{slog.NewJSONHandler(out, &slog.HandlerOptions{Level: cfg.Level})}).
-			With("service", cfg.Service, "instance", cfg.Instance),
+		Logger:     NewLogger(cfg.Log, cfg.Level).With("service", cfg.Service, "instance", cfg.Instance),
 		propagator: propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}),
 	}
 	res, err := resource.New(ctx, resource.WithAttributes(cfg.attributes()...), resource.WithFromEnv(), resource.WithTelemetrySDK())

@@ -1,0 +1,227 @@
+package catalog
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/musterdev/muster/page"
+	"github.com/musterdev/muster/problem"
+	"github.com/musterdev/muster/shop/internal/engines"
+	catalogv1 "github.com/musterdev/muster/shop/proto/catalog/v1"
+)
+
+func TestTheCatalogueNeverChangesUnnoticed(t *testing.T) {
+	products := Generate()
+	names := map[string]bool{}
+	for i, p := range products {
+		if p.ID != fmt.Sprintf("p-%d", 1001+i) || p.Price < 100 || p.Price%5 != 0 || names[p.Name] {
+			t.Errorf("product %d is %+v", i, p)
+		}
+		names[p.Name] = true
+	}
+	// Fleets that run keep what was generated once: a change here needs a migration there.
+	const want = "ffa057fceaf8295b"
+	if got := fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, products)))[:16]; got != want || len(products) != 1000 {
+		t.Errorf("%d products with the sum %s, want 1000 with %s", len(products), got, want)
+	}
+}
+
+func TestReplicasSeedOnce(t *testing.T) {
+	engines.Each(t, migrations, func(t *testing.T, open func() *sql.DB) {
+		var seeding sync.WaitGroup
+		dbs := []*sql.DB{open(), open(), open()}
+		for _, db := range dbs {
+			seeding.Go(func() {
+				if err := Seed(t.Context(), db); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		seeding.Wait()
+		got, err := store{dbs[0]}.batch(t.Context(), []string{"p-2000", "p-0", "p-1001"})
+		if err != nil || len(got) != 2 || got[0] != Generate()[0] || got[1] != Generate()[999] {
+			t.Errorf("%v, %v", got, err)
+		}
+		if _, err := dbs[0].ExecContext(t.Context(), `DELETE FROM products WHERE id = 'p-1001'`); err != nil {
+			t.Fatal(err)
+		}
+		if err := Seed(t.Context(), dbs[1]); err != nil {
+			t.Error(err)
+		}
+		_, err = store{dbs[2]}.get(t.Context(), "p-1001")
+		if problem.CodeOf(err) != problem.NotFound {
+			t.Errorf("a product that was removed came back with a restart: %v", err)
+		}
+	})
+}
+
+func TestListFiltersSortsAndPages(t *testing.T) {
+	engines.Each(t, migrations, func(t *testing.T, open func() *sql.DB) {
+		db := open()
+		if err := Seed(t.Context(), db); err != nil {
+			t.Fatal(err)
+		}
+		var want int
+		for _, p := range Generate() {
+			if p.Category == "tea" && p.Price >= 2000 {
+				want++
+			}
+		}
+		values := url.Values{"category": {"tea"}, "price.gte": {"2000"}, "sort": {"-price"}, "limit": {"13"}}
+		var all []Product
+		for pages := 1; ; pages++ {
+			q, err := page.Parse(values, list)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found, err := store{db}.list(t.Context(), q)
+			if err != nil || pages > want {
+				t.Fatal(err, pages)
+			}
+			all = append(all, found.Items...)
+			if found.Next == "" {
+				break
+			}
+			values.Set("cursor", found.Next)
+		}
+		if len(all) != want {
+			t.Errorf("found %d, want %d", len(all), want)
+		}
+		for i, p := range all {
+			if p.Category != "tea" || p.Price < 2000 || i > 0 && p.Price > all[i-1].Price {
+				t.Errorf("product %d is %+v", i, p)
+			}
+		}
+	})
+}
+
+func TestGRPC(t *testing.T) {
+	db := engines.SQLite(t, migrations)
+	if err := Seed(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	s := &server{store: store{db}}
+	p, err := s.Get(t.Context(), &catalogv1.GetRequest{Id: "p-1001"})
+	if want := Generate()[0]; err != nil || p.GetName() != want.Name || p.GetPriceCents() != want.Price {
+		t.Errorf("%v, %v", p, err)
+	}
+	_, err = s.Get(t.Context(), &catalogv1.GetRequest{Id: "p-0"})
+	wantCode(t, "an unknown product", err, problem.NotFound)
+	_, err = s.BatchGet(t.Context(), &catalogv1.BatchGetRequest{})
+	wantCode(t, "a batch of none", err, problem.InvalidArgument)
+	_, err = s.BatchGet(t.Context(), &catalogv1.BatchGetRequest{Ids: make([]string, maxBatch+1)})
+	wantCode(t, "a batch of too many", err, problem.InvalidArgument)
+	_, err = s.List(t.Context(), &catalogv1.ListRequest{PageToken: "x"})
+	wantCode(t, "a bad token", err, problem.InvalidArgument)
+
+	var ids int
+	for req := (&catalogv1.ListRequest{PageSize: 50, Category: "tea"}); ; {
+		res, err := s.List(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids += len(res.GetProducts())
+		if req.PageToken = res.GetNextPageToken(); req.PageToken == "" {
+			break
+		}
+	}
+	if ids != 125 {
+		t.Errorf("the pages of tea have %d products, want 125", ids)
+	}
+}
+
+func wantCode(t *testing.T, what string, err error, want problem.Code) {
+	t.Helper()
+	if got := problem.CodeOf(err); got != want {
+		t.Errorf("%s: %v, want %s", what, err, want)
+	}
+}
+
+func TestCacheAnswersFromMemoryForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls, size := 0, 4
+		c := newCache(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			calls++
+			w.Header().Set("ETag", fmt.Sprintf(`"v%d"`, calls))
+			if r.URL.Path == "/missing" {
+				w.WriteHeader(http.StatusNotFound)
+			}
+			_, _ = w.Write(make([]byte, size))
+		}), time.Second)
+		ask := func(method, path, tag string) *http.Response {
+			r := httptest.NewRequestWithContext(context.Background(), method, path, nil)
+			r.Header.Set("If-None-Match", tag)
+			w := httptest.NewRecorder()
+			c.ServeHTTP(w, r)
+			return w.Result() //nolint:bodyclose // a recorder's
+		}
+		steps := []struct {
+			name, method, path, tag string
+			wait                    time.Duration
+			status, calls           int
+			length                  string
+		}{
+			{"first", "GET", "/a", "", 0, 200, 1, "4"},
+			{"from memory", "GET", "/a", "", 0, 200, 1, "4"},
+			{"another query", "GET", "/a?x=1", "", 0, 200, 2, "4"},
+			{"not modified", "GET", "/a", `W/"x", "v1"`, 0, 304, 1, ""},
+			{"any", "GET", "/a", "*", 0, 304, 1, ""},
+			{"modified", "GET", "/a", `"v0"`, 0, 200, 1, "4"},
+			{"too old", "GET", "/a", `"v1"`, 2 * time.Second, 200, 3, "4"},
+			{"first, with the tag it will have", "GET", "/b", `"v4"`, 0, 304, 4, ""},
+			{"not found", "GET", "/missing", "", 0, 404, 5, ""},
+			{"not found is not kept", "GET", "/missing", "", 0, 404, 6, ""},
+			{"another method", "HEAD", "/a", "", 0, 200, 7, ""},
+		}
+		last := 0
+		for _, s := range steps {
+			time.Sleep(s.wait)
+			res := ask(s.method, s.path, s.tag)
+			if wantCalls := max(last, s.calls); res.StatusCode != s.status || calls != wantCalls || res.Header.Get("Content-Length") != s.length {
+				t.Errorf("%s: status %d, %d calls, length %q; want %d, %d, %q", s.name, res.StatusCode, calls, res.Header.Get("Content-Length"), s.status, wantCalls, s.length)
+			}
+			last = calls
+		}
+		size = maxKept/2 + 1
+		ask("GET", "/large/1", "")
+		ask("GET", "/large/2", "")
+		if c.size > maxKept || len(c.kept) != 1 {
+			t.Errorf("%d answers of %d bytes are kept, the bound is %d bytes", len(c.kept), c.size, maxKept)
+		}
+	})
+}
+
+func FuzzMatches(f *testing.F) {
+	f.Add(`W/"a", "b"`, `"b"`)
+	f.Add(`*`, `"b"`)
+	f.Add(`"a`, ``)
+	f.Fuzz(func(t *testing.T, header, tag string) {
+		if matches(header, tag) && tag == "" {
+			t.Errorf("%q matches no tag at all", header)
+		}
+		if clean := strings.Map(func(r rune) rune {
+			if r == ',' || r <= ' ' || r > '~' {
+				return -1
+			}
+			return r
+		}, tag); clean != "" && !matches(header+", "+clean, clean) {
+			t.Errorf("%q does not match %q, which it ends with", header, clean)
+		}
+	})
+}
+
+func ExampleGenerate() {
+	p := Generate()[0]
+	fmt.Println(p.ID, p.Name, p.Category)
+	// Output: p-1001 Amber Teapot tea
+}

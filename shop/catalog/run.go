@@ -1,0 +1,49 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/musterdev/muster"
+	catalogv1 "github.com/musterdev/muster/shop/proto/catalog/v1"
+)
+
+// Service is catalog: REST for browsers, gRPC for other services.
+var Service = muster.Service{Name: "catalog", Migrations: migrations, Run: run}
+
+// Config is catalog's own configuration.
+type Config struct {
+	Cache time.Duration `yaml:"cache"` // how old an answer may be; default 1 s
+}
+
+// Validate refuses what cannot work.
+func (c Config) Validate() error {
+	if c.Cache < 0 || c.Cache > time.Hour {
+		return fmt.Errorf("cache is %s: it must be from 0s, which keeps nothing, to 1h", c.Cache)
+	}
+	return nil
+}
+
+func run(ctx context.Context, app *muster.App) error {
+	cfg := Config{Cache: time.Second}
+	if err := app.Config(&cfg); err != nil {
+		return err
+	}
+	db, err := app.DB()
+	if err != nil {
+		return err
+	}
+	if err := Seed(ctx, db); err != nil {
+		return err
+	}
+	s := store{db}
+	api, err := routes(s, app.Log())
+	if err != nil {
+		return err
+	}
+	app.Handle("/", api)
+	app.Handle("/v1/", newCache(api, cfg.Cache))
+	catalogv1.RegisterCatalogServer(app.GRPC(), &server{store: s})
+	return app.Serve(ctx)
+}

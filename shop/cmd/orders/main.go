@@ -1,0 +1,13 @@
+// Command orders runs the shop's orders service.
+package main
+
+import (
+	"github.com/musterdev/muster"
+	"github.com/musterdev/muster/drivers/postgres"
+	"github.com/musterdev/muster/drivers/sqlite"
+	"github.com/musterdev/muster/shop/orders"
+)
+
+func main() {
+	muster.Main(orders.Service, muster.With(sqlite.Driver, postgres.Driver))
+}

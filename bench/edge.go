@@ -44,7 +44,7 @@ func edge(ctx context.Context, binary string, rounds int) (*result, error) {
 		if err != nil {
 			return nil, err
 		}
-		cmd := exec.CommandContext(ctx, wrk, "-t1", "-c32", fmt.Sprintf("-d%ds", edgeSeconds), "--latency", "http://127.0.0.1:8080/v1/products/p0001")
+		cmd := exec.CommandContext(ctx, wrk, "-t1", "-c32", fmt.Sprintf("-d%ds", edgeSeconds), "--latency", "http://127.0.0.1:8080/v1/products/p-1001")
 		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()
 		if err != nil {

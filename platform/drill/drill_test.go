@@ -93,3 +93,35 @@ func TestChaosSharesItsKills(t *testing.T) {
 		})
 	}
 }
+
+// part is something that is started again whenever it is killed, too soon if told so.
+type part struct {
+	alive, immortal bool
+	kills           int
+}
+
+func (p *part) kill() error {
+	if !p.alive {
+		return errors.New("it does not run")
+	}
+	p.kills++
+	p.alive = p.immortal
+	return nil
+}
+
+func TestDown(t *testing.T) {
+	for _, immortal := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &part{alive: true, immortal: immortal}
+			began := time.Now()
+			r := drill.Down(t.Context(), drill.Outage{
+				Part: "control", For: 5 * time.Second, Back: 3 * time.Second, Kill: p.kill,
+				Alive: func() bool { p.alive = p.alive || time.Since(began) > 6*time.Second; return p.alive },
+				Flows: []drill.Flow{{Name: "gRPC", Think: time.Millisecond, Request: func(context.Context, int) error { return nil }}},
+			})
+			if r.Held() == immortal || p.kills == 0 {
+				t.Errorf("immortal %v, %d kills: %+v", immortal, p.kills, r)
+			}
+		})
+	}
+}

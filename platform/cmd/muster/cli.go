@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/musterdev/muster"
+	"github.com/musterdev/muster/platform/fleet"
+)
+
+// The exit statuses of every verb.
+const (
+	exitOK     = 0
+	exitFailed = 1 // what was asked for did not succeed, or a drill's target did not hold
+	exitUsage  = 2 // the command line, muster.yaml or a variable is wrong; nothing was started
+)
+
+// terminal is where a verb reads and writes.
+type terminal struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// commands is the grammar of the command line, one field a verb.
+type commands struct {
+	Demo   demoCmd   `cmd:"" help:"Run the reference shop, which is inside this binary."`
+	Up     upCmd     `cmd:"" help:"Run the services of muster.yaml until Ctrl-C."`
+	Ps     psCmd     `cmd:"" help:"Show what runs."`
+	Logs   logsCmd   `cmd:"" help:"Show what services print."`
+	Scale  scaleCmd  `cmd:"" help:"Change how many replicas of a service run: muster scale cart=3."`
+	Down   downCmd   `cmd:"" help:"End a fleet that runs."`
+	Env    envCmd    `cmd:"" help:"Print the environment of one service, to run it in a debugger."`
+	Drill  drillCmd  `cmd:"" help:"Break something on purpose and measure what users see."`
+	Gen    genCmd    `cmd:"" help:"Compile .proto files and generate Go code; only Go need be installed."`
+	Schema schemaCmd `cmd:"" help:"Print the JSON Schema of muster.yaml, for editors."`
+	Doctor doctorCmd `cmd:"" help:"Check what this machine and this folder need to run the fleet."`
+
+	Engine engineCmd `cmd:"" hidden:"" help:"Run one of the platform's engines, as the supervisor does."`
+	Shop   shopCmd   `cmd:"" hidden:"" help:"Run one service of the shop, as the demo does."`
+
+	Version kong.VersionFlag `help:"Print the version and end."`
+}
+
+// usageError ends a verb with exitUsage.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// errNotHeld ends a drill whose targets did not all hold; its table said which.
+var errNotHeld = errors.New("not all targets held")
+
+// run is main without the process: it can be called again and again.
+func run(ctx context.Context, args []string, t terminal) int {
+	var cli commands
+	exited := -1
+	parser, err := kong.New(&cli, kong.Name("muster"),
+		kong.Description("Runs a team's services and everything around them."),
+		kong.Writers(t.out, t.err), kong.Exit(func(code int) { exited = code }),
+		kong.Vars{"version": version()}, kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(t))
+	if err != nil {
+		_, _ = fmt.Fprintln(t.err, "error:", err)
+		return exitUsage
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	k, err := parser.Parse(args)
+	if exited >= 0 { // --help, --version
+		return exited
+	}
+	if err != nil {
+		_, _ = fmt.Fprintf(t.err, "error: %v: see muster --help\n", err)
+		return exitUsage
+	}
+	return report(k.Run(), t)
+}
+
+// report prints an error in its one line (a muster.yaml may have several) and
+// returns the exit status it means.
+func report(err error, t terminal) int {
+	if err == nil {
+		return exitOK
+	}
+	printError(t.err, err)
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	if _, ok := errors.AsType[*fleet.Error](err); ok {
+		return exitUsage
+	}
+	if errors.Is(err, muster.ErrConfig) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// printError prints what is wrong on a line of its own, each further mistake of a
+// file on another, and below them, indented, what a program that failed had printed.
+func printError(w io.Writer, err error) {
+	lines := strings.Split(strings.TrimRight(err.Error(), "\n"), "\n")
+	_, _ = fmt.Fprintln(w, "error:", strings.Join(lines, "\n       "))
+	if d, ok := errors.AsType[interface {
+		error
+		Details() []string
+	}](err); ok {
+		for _, line := range d.Details() {
+			_, _ = fmt.Fprintln(w, "    "+line)
+		}
+	}
+}
+
+// writeJSON prints one value for programs.
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

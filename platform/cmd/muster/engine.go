@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/musterdev/muster"
+	"github.com/musterdev/muster/drivers/otlp"
+	"github.com/musterdev/muster/observe"
+	"github.com/musterdev/muster/platform/control"
+	"github.com/musterdev/muster/platform/gateway"
+	"github.com/musterdev/muster/platform/supervise/guard"
+)
+
+// otlpEndpoint names the backend of a whole fleet's telemetry.
+const otlpEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
+
+// flushWithin bounds the sending of what telemetry is left at the end.
+const flushWithin = 3 * time.Second
+
+// engineCmd is the platform's own processes; the supervisor starts them.
+type engineCmd struct {
+	Control  controlCmd  `cmd:"" help:"The registry."`
+	Edge     edgeCmd     `cmd:"" help:"The gateway."`
+	Guardian guardianCmd `cmd:"" help:"Ends a fleet whose supervisor died."`
+}
+
+type controlCmd struct {
+	State      string `help:"Folder for what survives a restart."`
+	Generation string `help:"Names this run of the fleet."`
+}
+
+func (c *controlCmd) Run(ctx context.Context) error {
+	// without an exporter: beats and watches would drown a team's own traces
+	return muster.Run(ctx, []muster.Service{control.Service(control.Config{StateDir: c.State, Generation: c.Generation})},
+		muster.LogTo(os.Stderr))
+}
+
+type edgeCmd struct {
+	Config string `required:"" help:"Its configuration, JSON."`
+}
+
+func (c *edgeCmd) Run(ctx context.Context) error {
+	cfg, err := gateway.ReadConfig(c.Config)
+	if err != nil {
+		return usageError{err}
+	}
+	cfg.Telemetry, err = observe.Start(ctx, observe.Config{
+		Service: "edge", Instance: "edge", Log: os.Stderr,
+		Exporter: otlp.Driver, Endpoint: os.Getenv(otlpEndpoint),
+	})
+	if err != nil {
+		return err
+	}
+	err = gateway.Run(ctx, cfg)
+	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
+	defer cancel()
+	return errors.Join(err, cfg.Telemetry.Shutdown(flush))
+}
+
+type guardianCmd struct{}
+
+func (*guardianCmd) Run() error {
+	os.Exit(guard.Main(os.Stdin, os.Stdout))
+	return nil
+}

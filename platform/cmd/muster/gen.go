@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/musterdev/muster/platform/gen"
+)
+
+// genCmd generates code from contracts.
+type genCmd struct {
+	Dir     string   `arg:"" optional:"" default:"." help:"The tree whose .proto files are compiled."`
+	Check   bool     `help:"Write nothing; fail when a generated file is not up to date."`
+	Plugins []string `name:"plugin" placeholder:"MODULE@VERSION[:OPTIONS]" help:"Run a further plugin, or another version of a default one."`
+	Imports []string `name:"import" placeholder:"DIR" help:"A further tree to import from; no code is made of it."`
+}
+
+func (c *genCmd) Run(ctx context.Context, t terminal) error {
+	o := gen.Options{Dir: c.Dir, Imports: c.Imports, Check: c.Check, Log: slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))}
+	for _, text := range c.Plugins {
+		p, err := gen.ParsePlugin(text)
+		if err != nil {
+			return usageError{err}
+		}
+		o.Plugins = append(o.Plugins, p)
+	}
+	return gen.Run(ctx, o)
+}

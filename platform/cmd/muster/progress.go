@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/musterdev/muster/platform/supervise/event"
+)
+
+// progress prints what happens to a fleet, one line each.
+type progress struct {
+	out   io.Writer
+	quiet bool // only what went wrong
+	calm  bool // not even deaths, which are meant
+	ready bool
+}
+
+func (p *progress) show(e event.Event) {
+	name := e.Instance
+	if name == "" {
+		name = e.Service
+	}
+	after := ""
+	if e.After > 0 {
+		after = " in " + e.After.Round(time.Millisecond).String()
+	}
+	switch e.Kind {
+	case event.FleetReady:
+		p.ready = true
+		p.line("all ready%s", after)
+	case event.Starting:
+		if p.ready {
+			p.line("%-14s starting", name)
+		}
+	case event.Built, event.Ready, event.Replaced, event.Stopped:
+		p.line("%-14s %s%s", name, e.Kind, after)
+	case event.FleetStopping, event.FleetReloaded:
+		p.line("%s", e.Kind)
+	case event.Draining, event.Replacing, event.Changed, event.Scaled, event.Removed, event.Building:
+		p.line("%-14s %s %s", name, e.Kind, e.Detail)
+	case event.Died, event.Backoff, event.Unready:
+		if !p.calm {
+			p.always("%-14s %s%s %s", name, e.Kind, after, e.Detail)
+		}
+	default: // something went wrong
+		p.always("%-14s %s%s %s", name, e.Kind, after, e.Detail)
+	}
+}
+
+func (p *progress) line(format string, args ...any) {
+	if !p.quiet {
+		p.always(format, args...)
+	}
+}
+
+// always prints; details after the first line are indented below it.
+func (p *progress) always(format string, args ...any) {
+	text := strings.TrimRight(fmt.Sprintf(format, args...), " \n")
+	_, _ = fmt.Fprintln(p.out, strings.ReplaceAll(text, "\n", "\n    "))
+}

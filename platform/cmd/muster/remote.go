@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/musterdev/muster/platform/supervise/ctl"
+	"github.com/musterdev/muster/platform/supervise/instance"
+	"github.com/musterdev/muster/platform/supervise/logs"
+)
+
+// fleetDir names a fleet that runs, for the verbs that speak to it.
+type fleetDir struct {
+	Dir string `short:"C" default:"." placeholder:"DIR" help:"The folder whose fleet is meant."`
+}
+
+func (d fleetDir) client() *ctl.Client { return ctl.NewClient(d.Dir) }
+
+// psCmd shows what runs.
+type psCmd struct {
+	fleetDir
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+func (c *psCmd) Run(ctx context.Context, t terminal) error {
+	st, err := c.client().Status(ctx)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(t.out, st)
+	}
+	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "INSTANCE\tSTATE\tPID\tHTTP\tGRPC\tUPTIME\tRESTARTS\tLAST EXIT")
+	for _, e := range st.Engines {
+		row(w, e)
+	}
+	for _, s := range st.Services {
+		for _, i := range s.Instances {
+			row(w, i)
+		}
+		if s.Ready < s.Want || s.Trouble != "" {
+			_, _ = fmt.Fprintf(w, "%s\t%d of %d ready\t\t\t\t\t\t%s\n", s.Name, s.Ready, s.Want, s.Trouble)
+		}
+	}
+	return w.Flush()
+}
+
+func row(w *tabwriter.Writer, i instance.Status) {
+	number := func(n int) string {
+		if n == 0 {
+			return "-"
+		}
+		return strconv.Itoa(n)
+	}
+	up := time.Duration(float64(i.Uptime) * float64(time.Second)).Round(time.Second)
+	_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", i.ID, i.Phase, number(i.PID), number(i.Port), number(i.GRPCPort), up, i.Restarts, i.LastExit)
+}
+
+// logsCmd shows what services print.
+type logsCmd struct {
+	fleetDir
+	Service string `arg:"" optional:"" help:"A service or engine; all by default."`
+	Follow  bool   `short:"f" help:"Go on with new lines until Ctrl-C."`
+	Tail    int    `short:"n" default:"50" help:"How many lines of the past."`
+	JSON    bool   `name:"json" help:"Print each line as a JSON object."`
+}
+
+func (c *logsCmd) Run(ctx context.Context, t terminal) error {
+	if c.Tail < 0 {
+		return usagef("--tail must not be negative")
+	}
+	return c.client().Logs(ctx, ctl.Tail{Service: c.Service, Lines: c.Tail, Follow: c.Follow}, func(line logs.Line) error {
+		if c.JSON {
+			return writeJSON(t.out, line)
+		}
+		_, err := fmt.Fprintf(t.out, "%-14s %s\n", line.Instance, line.Text)
+		return err
+	})
+}
+
+// scaleCmd changes how many replicas run.
+type scaleCmd struct {
+	fleetDir
+	Services []string `arg:"" placeholder:"SERVICE=N" help:"Services and how many replicas each: cart=3."`
+}
+
+func (c *scaleCmd) Run(ctx context.Context, t terminal) error {
+	type order struct {
+		service string
+		n       int
+	}
+	var orders []order
+	for _, text := range c.Services {
+		name, number, ok := strings.Cut(text, "=")
+		n, err := strconv.Atoi(number)
+		if !ok || err != nil || n < 0 {
+			return usagef("%q is not SERVICE=N, such as cart=3", text)
+		}
+		orders = append(orders, order{name, n})
+	}
+	for _, o := range orders {
+		if err := c.client().Scale(ctx, o.service, o.n); err != nil {
+			return err
+		}
+		_, _ = fmt.Fprintf(t.out, "%s has %d replicas\n", o.service, o.n)
+	}
+	return nil
+}
+
+// downCmd ends a fleet.
+type downCmd struct{ fleetDir }
+
+func (c *downCmd) Run(ctx context.Context, t terminal) error {
+	if err := c.client().Down(ctx); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(t.out, "the fleet has ended")
+	return nil
+}
+
+// envCmd prints a service's environment.
+type envCmd struct {
+	fleetDir
+	Service string `arg:"" help:"The service that is to be run by hand."`
+	JSON    bool   `name:"json" help:"Print JSON."`
+}
+
+func (c *envCmd) Run(ctx context.Context, t terminal) error {
+	env, err := c.client().Environment(ctx, c.Service)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(t.out, env)
+	}
+	for _, name := range sortedKeys(env) {
+		if _, err := fmt.Fprintf(t.out, "export %s=%s\n", name, shellQuote(env[name])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shellQuote quotes a value so that a POSIX shell reads it back as it is.
+func shellQuote(s string) string {
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/musterdev/muster/drivers/sqlite"
+	"github.com/musterdev/muster/platform/fleet"
+	"github.com/musterdev/muster/platform/supervise"
+	"github.com/musterdev/muster/platform/supervise/instance"
+	"github.com/musterdev/muster/shop"
+	"github.com/musterdev/muster/shop/shopper"
+	"github.com/musterdev/muster/shop/verify"
+)
+
+// shopFleet is the shop as it runs for a demo or a drill.
+type shopFleet struct {
+	url     string
+	control string
+	dir     string
+	fleet   *running   // nil in one process
+	ended   chan error // gets its end in one process
+	cancel  context.CancelFunc
+}
+
+type shopOptions struct {
+	dir      string
+	replicas int
+	single   bool
+	out      io.Writer
+	quiet    bool
+}
+
+// openShop starts the shop's fleet from this binary alone: each instance is this
+// program again.
+func openShop(ctx context.Context, o shopOptions) (*shopFleet, error) {
+	f, err := shopFile(o.dir, o.replicas)
+	if err != nil {
+		return nil, err
+	}
+	p := &progress{out: o.out, quiet: o.quiet, calm: o.quiet}
+	l := &local{fleet: f, dir: o.dir, single: o.single, events: p.show}
+	up, err := l.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &shopFleet{url: up.EdgeURL, control: up.ControlURL, dir: o.dir, fleet: up}, nil
+}
+
+// shopFile reads the shop's muster.yaml out of the binary. What it would build from
+// source is this binary here.
+func shopFile(dir string, replicas int) (*fleet.Fleet, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find the muster binary itself: %w", err)
+	}
+	file := filepath.Join(dir, "muster.yaml")
+	if err := os.WriteFile(file, shop.Fleet, 0o644); err != nil {
+		return nil, fmt.Errorf("write the demo's muster.yaml: %w", err)
+	}
+	f, err := fleet.Load(file, fleet.Options{Env: os.LookupEnv})
+	if err != nil {
+		return nil, err
+	}
+	for i := range f.Services {
+		s := &f.Services[i]
+		s.GoPackage, s.GoFlags, s.Run = "", nil, []string{exe, "shop", s.Name}
+		s.Replicas = replicas
+	}
+	return f, nil
+}
+
+// close ends the shop.
+func (s *shopFleet) close() error {
+	if s.fleet != nil {
+		return s.fleet.stop()
+	}
+	s.cancel()
+	return <-s.ended
+}
+
+// wait returns when ctx ends, or with an error when the shop ends by itself.
+func (s *shopFleet) wait(ctx context.Context) error {
+	ended := s.ended
+	if s.fleet != nil {
+		ended = s.fleet.ended
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-ended:
+		ended <- err // for close
+		if err == nil {
+			err = errors.New("the fleet was ended by somebody else")
+		}
+		return err
+	}
+}
+
+// Whole implements drill.Killer.
+func (s *shopFleet) Whole() map[string][]string {
+	whole := map[string][]string{}
+	for _, svc := range s.fleet.Status().Services {
+		if svc.Want < 2 || svc.Ready < svc.Want {
+			continue
+		}
+		for _, i := range svc.Instances {
+			if i.Phase == instance.Ready {
+				whole[svc.Name] = append(whole[svc.Name], i.ID)
+			}
+		}
+	}
+	return whole
+}
+
+// Kill implements drill.Killer.
+func (s *shopFleet) Kill(id string) error { return s.fleet.Kill(id) }
+
+// verify proves the shop's invariants, asking again until they hold or the quiet
+// time is over.
+func (s *shopFleet) verify(ctx context.Context, promised shopper.Ledger, within time.Duration) ([]verify.Violation, error) {
+	stores, closeAll, err := s.stores(ctx)
+	defer closeAll()
+	if err != nil {
+		return nil, err
+	}
+	end := time.Now().Add(within)
+	for {
+		found := verify.Check(ctx, stores, promised)
+		if len(found) == 0 || time.Now().After(end) {
+			return found, ctx.Err()
+		}
+		select {
+		case <-time.After(500 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (s *shopFleet) stores(ctx context.Context) (stores verify.Stores, closeAll func(), err error) {
+	var opened []*sql.DB
+	closeAll = func() {
+		for _, db := range opened {
+			_ = db.Close() // it was only read
+		}
+	}
+	for name, db := range map[string]**sql.DB{
+		"catalog": &stores.Catalog, "cart": &stores.Cart, "inventory": &stores.Inventory, "orders": &stores.Orders,
+	} {
+		if *db, err = sqlite.Driver.Open(ctx, databaseURL(s.dir, name)); err != nil {
+			return stores, closeAll, err
+		}
+		opened = append(opened, *db)
+	}
+	return stores, closeAll, nil
+}
+
+// databaseURL is where package fleet puts a service's SQLite file.
+func databaseURL(dir, service string) string {
+	return "sqlite:" + filepath.ToSlash(filepath.Join(dir, supervise.Folder, "data", service+".db"))
+}
+
+// welcome says where to look and what to try.
+func (s *shopFleet) welcome() string {
+	return fmt.Sprintf(`
+The shop is open:
+  through the edge   %[1]s/v1/products
+  the registry       %[2]s/v1/services
+  data and logs      %[3]s
+
+Three things to try:
+  1. Find a product, fill a cart, order it:
+       curl -s '%[1]s/v1/products?category=mugs&sort=price&limit=3'
+       curl -s -X POST %[1]s/v1/carts
+       (the README goes on from here)
+  2. Kill a service and watch nobody notice:
+       muster demo --for 30s --chaos --exit
+  3. Replace every replica under load:
+       muster drill rolling --for 30s
+
+Ctrl-C ends it.
+`, s.url, s.control, filepath.Join(s.dir, supervise.Folder))
+}

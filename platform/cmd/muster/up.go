@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/musterdev/muster/platform/fleet"
+	"github.com/musterdev/muster/platform/supervise"
+)
+
+// upCmd runs the services of muster.yaml.
+type upCmd struct {
+	fleetFlags
+	Single bool `help:"Supervisor and engines in one process."`
+	Watch  bool `default:"true" negatable:"" help:"Replace a service when the files it is made from change."`
+}
+
+func (c *upCmd) Run(ctx context.Context, t terminal) error {
+	f, err := c.load()
+	if err != nil {
+		return err
+	}
+	if f.On != fleet.Local {
+		return usagef("environment %q is on %s: muster up runs fleets on this machine", f.EnvironmentName, f.On)
+	}
+	p := &progress{out: t.out}
+	l := &local{fleet: f, dir: f.Dir, single: c.Single, load: c.load, watch: c.Watch, events: p.show}
+	up, err := l.start(ctx)
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(t.out, "\nedge      %s\nregistry  %s/v1/services\nlogs      %s\nCtrl-C ends it; muster ps, logs, scale work from another terminal.\n",
+		up.EdgeURL, up.ControlURL, filepath.Join(f.Dir, supervise.Folder, "logs"))
+	return <-up.ended
+}

@@ -44,12 +44,12 @@ func ExampleRun() {
 }
 
 // A service's main is one line; the service itself is a value.
-func ExampleMain() {
+func ExampleMain() { //nolint:testableexamples // it ends the process
 	service := muster.Service{Name: "hello", Run: func(ctx context.Context, app *muster.App) error {
 		app.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "hello")
 		}))
 		return app.Serve(ctx)
 	}}
-	muster.Main(service)
+	muster.Main(service) // serves until SIGTERM
 }

@@ -75,7 +75,7 @@ func admitStream(g auth.Guard) grpc.StreamServerInterceptor {
 
 type streamWithContext struct {
 	grpc.ServerStream
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // grpc-go has no other way to give a stream a context
 }
 
 func (s *streamWithContext) Context() context.Context { return s.ctx }
@@ -90,7 +90,7 @@ func recoverHTTP(log *slog.Logger, next http.Handler) http.Handler {
 				return
 			}
 			if p == http.ErrAbortHandler { //nolint:errorlint // a panic value, compared as net/http does
-				panic(p) // the handler's own way to cut the connection
+				panic(p) //nolint:forbidigo // the handler's own way to cut the connection
 			}
 			err := problem.Recovered(p)
 			log.ErrorContext(r.Context(), "panic in a handler", "method", r.Method, "path", r.URL.Path, "error", err)

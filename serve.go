@@ -104,7 +104,10 @@ func (a *App) listen() (*incoming, error) {
 			in.close()
 			return nil, fmt.Errorf("%s=%d: %w: choose another port or end the program that has it", e.variable, *e.port, err)
 		}
-		addr := l.Addr().(*net.TCPAddr)
+		addr, ok := l.Addr().(*net.TCPAddr)
+		if !ok { // net.Listen("tcp") has no other address
+			return nil, fmt.Errorf("%s: %s is no TCP address", e.variable, l.Addr())
+		}
 		*e.port = addr.Port
 		in.endpoints[e.name] = net.JoinHostPort(advertised(addr), strconv.Itoa(addr.Port))
 		*e.list = append(*e.list, l)

@@ -40,7 +40,7 @@ func Main(s Service, opts ...Option) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := Run(ctx, []Service{s}, opts...)
 	stop()
-	os.Exit(exit(err))
+	os.Exit(exit(err)) //nolint:forbidigo // Main is a service's main
 }
 
 func exit(err error) int {

@@ -21,16 +21,15 @@ func main() {
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-
 	measures := map[string]func(context.Context, string, int) (*result, error){"start": start, "edge": edge}
 	measure := measures[flag.Arg(0)]
 	if flag.NArg() != 1 || measure == nil || *rounds < 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	r, err := measure(ctx, *binary, *rounds)
+	stop()
 	if err == nil {
 		fmt.Print(r.markdown())
 		if *write != "" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -65,13 +66,8 @@ func (d *demo) waitLine(ctx context.Context, text string) (time.Duration, error)
 // waitPage asks for url until it answers 200 and returns when it did.
 func (d *demo) waitPage(ctx context.Context, url string) (time.Duration, error) {
 	for {
-		res, err := http.Get(url)
-		if err == nil {
-			_, _ = io.Copy(io.Discard, res.Body)
-			_ = res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return time.Since(d.began), nil
-			}
+		if answers(ctx, url) {
+			return time.Since(d.began), nil
 		}
 		select {
 		case <-time.After(5 * time.Millisecond):
@@ -79,6 +75,19 @@ func (d *demo) waitPage(ctx context.Context, url string) (time.Duration, error) 
 			return 0, fmt.Errorf("%s never answered 200: %w", url, ctx.Err())
 		}
 	}
+}
+
+func answers(ctx context.Context, url string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	_, _ = io.Copy(io.Discard, res.Body)
+	return res.Body.Close() == nil && res.StatusCode == http.StatusOK
 }
 
 func (d *demo) stop() error {
@@ -136,7 +145,7 @@ func readProcess(dir string) (process, error) {
 		return process{}, err
 	}
 	// proc(5): the name in parentheses may hold anything, so count from its end
-	after := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	after := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	number := func(s string) int { n, _ := strconv.Atoi(s); return n }
 	p := process{pid: number(filepath.Base(dir)), parent: number(after[1])}
 	p.cpu = time.Duration(number(after[11])+number(after[12])) * clockTick

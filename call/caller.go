@@ -176,8 +176,10 @@ func (c *Caller) next(ctx context.Context, p *pool, op Op, tried []*member) (*me
 		case <-timeout:
 			return nil, noInstance(op)
 		case <-ctx.Done():
-			return nil, &Failed{Err: fmt.Errorf("%w (while waiting for an instance of %q)", ctx.Err(), op.Service),
-				Failure: resilience.Failure{Timeout: true}}
+			return nil, &Failed{
+				Err:     fmt.Errorf("%w (while waiting for an instance of %q)", ctx.Err(), op.Service),
+				Failure: resilience.Failure{Timeout: true},
+			}
 		}
 	}
 }

@@ -50,7 +50,7 @@ var errNoHeaders = errors.New("no answer in time")
 // headerTimer bounds the wait for a response's headers without bounding its body,
 // which may be a stream.
 type headerTimer struct {
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // its cause is asked for when the attempt has failed
 	cancel func()
 	timer  *time.Timer
 	after  time.Duration

@@ -24,8 +24,10 @@ func ExampleCaller_Client() {
 	defer catalog.Close()
 
 	caller := call.New(call.Config{Resolver: discovery.Fixed(map[string][]discovery.Instance{
-		"catalog": {{ID: "catalog-1", Service: "catalog", State: discovery.Ready,
-			Endpoints: map[string]string{discovery.HTTP: catalog.Listener.Addr().String()}}},
+		"catalog": {{
+			ID: "catalog-1", Service: "catalog", State: discovery.Ready,
+			Endpoints: map[string]string{discovery.HTTP: catalog.Listener.Addr().String()},
+		}},
 	})})
 	defer caller.Close()
 
@@ -53,8 +55,10 @@ func ExampleCaller_Dial() {
 	defer server.Stop()
 
 	caller := call.New(call.Config{Resolver: discovery.Fixed(map[string][]discovery.Instance{
-		"stock": {{ID: "stock-1", Service: "stock", State: discovery.Ready,
-			Endpoints: map[string]string{discovery.GRPC: l.Addr().String()}}},
+		"stock": {{
+			ID: "stock-1", Service: "stock", State: discovery.Ready,
+			Endpoints: map[string]string{discovery.GRPC: l.Addr().String()},
+		}},
 	})})
 	defer caller.Close()
 

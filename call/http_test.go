@@ -24,8 +24,10 @@ type fixed struct{ view *discovery.View }
 func (f fixed) View(string) *discovery.View { return f.view }
 
 func instance(id, addr string) discovery.Instance {
-	return discovery.Instance{ID: id, Service: "stock", State: discovery.Ready,
-		Endpoints: map[string]string{discovery.HTTP: addr, discovery.GRPC: addr}}
+	return discovery.Instance{
+		ID: id, Service: "stock", State: discovery.Ready,
+		Endpoints: map[string]string{discovery.HTTP: addr, discovery.GRPC: addr},
+	}
 }
 
 func newCaller(t *testing.T, cfg call.Config, list ...discovery.Instance) (*call.Caller, *discovery.View) {

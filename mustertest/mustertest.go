@@ -14,6 +14,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -103,9 +104,7 @@ func (c Config) Start(t testing.TB) *Fleet {
 		env[strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))+"_DATABASE_URL"] = f.database(s.Name)
 		services = append(services, s)
 	}
-	for name, value := range c.Env {
-		env[name] = value
-	}
+	maps.Copy(env, c.Env)
 	f.run(services, env, c.Options)
 	f.connect(registryURL)
 	return f

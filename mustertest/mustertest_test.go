@@ -109,7 +109,7 @@ func TestStartFails(t *testing.T) {
 	t.Error("Start returned")
 }
 
-func ExampleStart() {
+func ExampleStart() { //nolint:testableexamples // it needs a running test
 	// In a test of a service:
 	test := func(t *testing.T) {
 		fleet := mustertest.Start(t, notes, front)

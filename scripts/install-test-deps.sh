@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the integration suites need beside Go: a C compiler for the race
-# detector, PostgreSQL's programs, wrk, Python. Only on Debian (or a child of it) and
+# detector, PostgreSQL's programs, wrk, curl, Python. Only on Debian (or a child of it) and
 # only as root; elsewhere it says what is missing, and those suites are skipped by name.
 # No daemon is started and no database cluster made: the suites start their own
 # servers, in temporary folders and on free ports, and end them.
@@ -12,6 +12,7 @@ missing=""
 have gcc || have clang || missing="$missing gcc libc6-dev"
 have initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 have wrk || missing="$missing wrk"
+have curl || missing="$missing curl"
 have python3 || missing="$missing python3"
 if [ -z "$missing" ]; then
 	echo "nothing is missing"

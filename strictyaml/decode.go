@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -86,7 +87,7 @@ func unmarshaler(v reflect.Value) encoding.TextUnmarshaler {
 	if !v.CanAddr() {
 		return nil
 	}
-	u, _ := v.Addr().Interface().(encoding.TextUnmarshaler)
+	u, _ := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr())
 	return u
 }
 
@@ -121,9 +122,9 @@ func decodable(t reflect.Type, path []string) error {
 			return decodable(t.Elem(), path)
 		}
 	case reflect.Struct:
-		for i := range t.NumField() {
-			if key := keyOf(t.Field(i)); key != "" && len(path) < MaxDepth {
-				if err := decodable(t.Field(i).Type, append(path, key)); err != nil {
+		for field := range t.Fields() {
+			if key := keyOf(field); key != "" && len(path) < MaxDepth {
+				if err := decodable(field.Type, slices.Concat(path, []string{key})); err != nil {
 					return err
 				}
 			}
@@ -140,7 +141,7 @@ func leaves(v reflect.Value, path []string) []Leaf {
 		if key == "" {
 			continue
 		}
-		field, at := v.Field(i), append(path[:len(path):len(path)], key)
+		field, at := v.Field(i), slices.Concat(path, []string{key})
 		switch k := field.Kind(); {
 		case unmarshaler(field) != nil:
 			all = append(all, Leaf{at, field})
@@ -196,7 +197,7 @@ func (n *Node) decode(v reflect.Value) {
 			high = 1<<bits - 1
 		}
 		if i, ok := n.Int(0, high); ok {
-			v.SetUint(uint64(i))
+			v.SetUint(uint64(i)) //nolint:gosec // not negative
 		}
 	case v.CanFloat():
 		if f, ok := n.Float(); ok {

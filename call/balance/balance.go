@@ -16,10 +16,14 @@ type Candidate struct {
 // 99th percentile. Candidates already tried come after those that were not, suspect
 // ones after those that are not; ties go round by turn.
 func Least(candidates []Candidate, turn uint64) int {
+	if len(candidates) == 0 {
+		return -1
+	}
 	best := -1
+	first := int(turn % uint64(len(candidates))) //nolint:gosec // less than a slice's length
 	for k := range candidates {
-		// starting at turn lets equals take turns
-		i := int((turn + uint64(k)) % uint64(len(candidates)))
+		// starting at another place each turn lets equals take turns
+		i := (first + k) % len(candidates)
 		if best < 0 || before(candidates[i], candidates[best]) {
 			best = i
 		}

@@ -276,8 +276,10 @@ func useThisTree(t *testing.T, dir string) {
 	}
 	for _, args := range [][]string{
 		{"go", "mod", "init", "example.com/hello"},
-		{"go", "mod", "edit", "-replace=github.com/musterdev/muster=" + root,
-			"-replace=github.com/musterdev/muster/drivers/otlp=" + filepath.Join(root, "drivers/otlp")},
+		{
+			"go", "mod", "edit", "-replace=github.com/musterdev/muster=" + root,
+			"-replace=github.com/musterdev/muster/drivers/otlp=" + filepath.Join(root, "drivers/otlp"),
+		},
 		{path, "gen", "proto"},
 		{"go", "mod", "tidy"},
 	} {

@@ -170,7 +170,7 @@ func svc() {
 		http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 			_, _ = fmt.Fprintf(w, "%s %s %s\n", os.Getenv("MUSTER_SERVICE"), os.Getenv("GREETING"), r.URL.Path)
 		})
-		fail(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil)) //nolint:gosec // a test's server
+		fail(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
 	case "library":
 		muster.Main(muster.Service{Name: os.Getenv("MUSTER_SERVICE"), Run: func(ctx context.Context, app *muster.App) error {
 			if os.Getenv("DATABASE_URL") != "" {
@@ -184,7 +184,7 @@ func svc() {
 		http.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "still looking for my keys", http.StatusServiceUnavailable)
 		})
-		fail(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil)) //nolint:gosec // a test's server
+		fail(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
 	case "lock": // a foreign program that keeps a database to itself
 		db, err := sql.Open("sqlite", os.Args[2])
 		if err != nil {

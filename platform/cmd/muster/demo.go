@@ -88,10 +88,11 @@ func (c *demoCmd) check() error {
 }
 
 func (c *demoCmd) open(ctx context.Context, dir string, out io.Writer) (*shopFleet, error) {
+	o := shopOptions{dir: dir, replicas: c.Replicas, single: c.Single, anyPort: c.Exit, out: out, quiet: c.Chaos}
 	if c.InProcess {
-		return openInProcess(ctx, dir, out)
+		return openInProcess(ctx, o)
 	}
-	return openShop(ctx, shopOptions{dir: dir, replicas: c.Replicas, single: c.Single, out: out, quiet: c.Chaos})
+	return openShop(ctx, o)
 }
 
 func (c *demoCmd) serve(ctx context.Context, shop *shopFleet, t terminal, out io.Writer) error {

@@ -89,7 +89,7 @@ func (d drillFlags) drill(ctx context.Context, t terminal, run func(*shopFleet, 
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // it was temporary
-	shop, err := openShop(ctx, shopOptions{dir: dir, replicas: 2, out: t.err, quiet: true})
+	shop, err := openShop(ctx, shopOptions{dir: dir, replicas: 2, anyPort: true, out: t.err, quiet: true})
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -19,8 +18,9 @@ import (
 
 // openInProcess runs the whole shop, control and edge in this one process: the
 // services call each other over in-memory listeners.
-func openInProcess(ctx context.Context, dir string, out io.Writer) (*shopFleet, error) {
-	f, err := shopFile(dir, 1)
+func openInProcess(ctx context.Context, o shopOptions) (*shopFleet, error) {
+	dir, out := o.dir, o.out
+	f, err := shopFile(o)
 	if err != nil {
 		return nil, err
 	}

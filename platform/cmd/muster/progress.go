@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/musterdev/muster/platform/supervise/event"
@@ -12,8 +13,8 @@ import (
 // progress prints what happens to a fleet, one line each.
 type progress struct {
 	out   io.Writer
-	quiet bool // only what went wrong
-	calm  bool // not even deaths, which are meant
+	calm  bool        // deaths are meant, nobody need hear of them
+	quiet atomic.Bool // only what went wrong
 	ready bool
 }
 
@@ -50,7 +51,7 @@ func (p *progress) show(e event.Event) {
 }
 
 func (p *progress) line(format string, args ...any) {
-	if !p.quiet {
+	if !p.quiet.Load() {
 		p.always(format, args...)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/musterdev/muster/drivers/sqlite"
@@ -25,6 +26,7 @@ type shopFleet struct {
 	control string
 	dir     string
 	fleet   *running   // nil in one process
+	show    *progress  // of the fleet; nil in one process
 	ended   chan error // gets its end in one process
 	cancel  context.CancelFunc
 }
@@ -33,6 +35,7 @@ type shopOptions struct {
 	dir      string
 	replicas int
 	single   bool
+	anyPort  bool // nobody need find the edge: do not stand in another demo's way
 	out      io.Writer
 	quiet    bool
 }
@@ -40,45 +43,60 @@ type shopOptions struct {
 // openShop starts the shop's fleet from this binary alone: each instance is this
 // program again.
 func openShop(ctx context.Context, o shopOptions) (*shopFleet, error) {
-	f, err := shopFile(o.dir, o.replicas)
+	f, err := shopFile(o)
 	if err != nil {
 		return nil, err
 	}
-	p := &progress{out: o.out, quiet: o.quiet, calm: o.quiet}
+	p := &progress{out: o.out, calm: o.quiet}
+	p.quiet.Store(o.quiet)
 	l := &local{fleet: f, dir: o.dir, single: o.single, events: p.show}
 	up, err := l.start(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &shopFleet{url: up.EdgeURL, control: up.ControlURL, dir: o.dir, fleet: up}, nil
+	return &shopFleet{url: up.EdgeURL, control: up.ControlURL, dir: o.dir, fleet: up, show: p}, nil
 }
 
 // shopFile reads the shop's muster.yaml out of the binary. What it would build from
 // source is this binary here.
-func shopFile(dir string, replicas int) (*fleet.Fleet, error) {
+func shopFile(o shopOptions) (*fleet.Fleet, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find the muster binary itself: %w", err)
 	}
-	file := filepath.Join(dir, "muster.yaml")
+	file := filepath.Join(o.dir, "muster.yaml")
 	if err := os.WriteFile(file, shop.Fleet, 0o644); err != nil {
 		return nil, fmt.Errorf("write the demo's muster.yaml: %w", err)
 	}
-	f, err := fleet.Load(file, fleet.Options{Env: os.LookupEnv})
+	lookup := os.LookupEnv
+	if o.anyPort {
+		lookup = anyPort
+	}
+	f, err := fleet.Load(file, fleet.Options{Env: lookup})
 	if err != nil {
 		return nil, err
 	}
 	for i := range f.Services {
 		s := &f.Services[i]
 		s.GoPackage, s.GoFlags, s.Run = "", nil, []string{exe, "shop", s.Name}
-		s.Replicas = replicas
+		s.Replicas = o.replicas
 	}
 	return f, nil
+}
+
+// anyPort is the environment, but engines whose port it does not say take a free one.
+func anyPort(name string) (string, bool) {
+	v, ok := os.LookupEnv(name)
+	if !ok && (name == "MUSTER_EDGE_PORT" || name == "MUSTER_CONTROL_PORT") {
+		return "0", true
+	}
+	return v, ok
 }
 
 // close ends the shop.
 func (s *shopFleet) close() error {
 	if s.fleet != nil {
+		s.show.quiet.Store(true)
 		return s.fleet.stop()
 	}
 	s.cancel()
@@ -169,22 +187,43 @@ func databaseURL(dir, service string) string {
 
 // welcome says where to look and what to try.
 func (s *shopFleet) welcome() string {
-	return fmt.Sprintf(`
+	var b strings.Builder
+	fmt.Fprintf(&b, `
 The shop is open:
   through the edge   %[1]s/v1/products
   the registry       %[2]s/v1/services
   data and logs      %[3]s
-
-Three things to try:
+`, s.url, s.control, filepath.Join(s.dir, supervise.Folder))
+	second := "Look at the logs:\n       cat " + filepath.Join(s.dir, supervise.Folder, "logs", "process.log")
+	if s.fleet != nil {
+		if port := s.port("catalog"); port != 0 {
+			fmt.Fprintf(&b, "  catalog's API      http://127.0.0.1:%d/docs\n", port)
+		}
+		second = "Kill a process and watch it come back:\n       muster ps -C " + s.dir + "\n       kill -9 PID"
+	}
+	fmt.Fprintf(&b, `
+Three things to try, from another terminal:
   1. Find a product, fill a cart, order it:
-       curl -s '%[1]s/v1/products?category=mugs&sort=price&limit=3'
-       curl -s -X POST %[1]s/v1/carts
-       (the README goes on from here)
-  2. Kill a service and watch nobody notice:
+       curl -s '%[1]s/v1/products?category=mugs&sort=price&limit=1'
+       cart=$(curl -s -X POST %[1]s/v1/carts | sed 's/.*"id":"\([^"]*\)".*/\1/')
+       curl -s %[1]s/v1/carts/$cart/lines --json '{"product":"p-1117","quantity":2}'
+       curl -s %[1]s/v1/orders --json "{\"cart\":\"$cart\"}"
+  2. %[2]s
+  3. Let shoppers come while replicas are killed, or replaced:
        muster demo --for 30s --chaos --exit
-  3. Replace every replica under load:
        muster drill rolling --for 30s
 
 Ctrl-C ends it.
-`, s.url, s.control, filepath.Join(s.dir, supervise.Folder))
+`, s.url, second)
+	return b.String()
+}
+
+// port returns the HTTP port of one instance of a service, 0 when it has none now.
+func (s *shopFleet) port(service string) int {
+	for _, svc := range s.fleet.Status().Services {
+		if svc.Name == service && len(svc.Instances) > 0 {
+			return svc.Instances[0].Port
+		}
+	}
+	return 0
 }

@@ -30,13 +30,19 @@ finish() {
 }
 
 # 1. The house and the first request
+prove H1 'scripts/fresh.sh'
 prove H2 'bin/muster demo --for 30s --exit'
 prove H2s 'bin/muster demo --for 30s --exit --single'
 prove H2p 'bin/muster demo --for 30s --exit --in-process'
+prove H2r 'go test -count=1 -run TestReadmeCommands ./platform/cmd/muster'
 prove H2e 'make bench-edge'
 prove H3 'bin/muster demo --for 60s --chaos --exit'
+prove H3c 'bin/muster drill control-down --for 20s'
+prove H3k 'go test -count=1 -run TestNothingOutlivesTheSupervisor -v ./platform/cmd/muster'
 prove H4 'bin/muster drill rolling --for 60s'
 prove H5 'make bench-start'
-prove H7 'go test -count=1 -run "TestModuleBudget|TestConsumer" -v ./internal/archtest'
+prove H6 'go test -count=1 -run TestQuickstart -v ./platform/cmd/muster'
+prove H7 'go test -count=1 -run "TestModuleBudget|TestConsumer" -v ./internal/archtest && scripts/test.sh alone darwin windows'
+prove H8 'go test -count=1 -run TestScripts/bad -v ./platform/cmd/muster'
 
 finish

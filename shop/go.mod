@@ -48,6 +48,7 @@ require (
 
 replace (
 	github.com/musterdev/muster => ../
+	github.com/musterdev/muster/drivers/otlp => ../drivers/otlp
 	github.com/musterdev/muster/drivers/postgres => ../drivers/postgres
 	github.com/musterdev/muster/drivers/sqlite => ../drivers/sqlite
 )

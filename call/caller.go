@@ -123,16 +123,18 @@ func (c *Caller) pool(service string) *pool {
 // it by Ticket.Done. An attempt that fails returns *Failed to say what is known of
 // it; any other error counts as "something was sent".
 func (c *Caller) Do(ctx context.Context, op Op, attempt func(ctx context.Context, t *Ticket) error) error {
-	pool := c.pool(op.Service)
+	pool, began := c.pool(op.Service), time.Now()
 	var tried []*member
 	for n := 1; ; n++ {
+		changed := pool.view.Changed()
 		m, err := c.next(ctx, pool, op, tried)
 		if err != nil {
 			return err
 		}
-		if slices.Contains(tried, m) {
-			if err := sleep(ctx, c.cfg.Retry.Pause(n-1)); err != nil {
-				m.end()
+		if slices.Contains(tried, m) { // there is no other: give it time, or a new one to appear
+			m.end()
+			pauseUntil(ctx, changed, c.cfg.Retry.Pause(n-1))
+			if m, err = c.next(ctx, pool, op, tried); err != nil {
 				return err
 			}
 		}
@@ -145,10 +147,12 @@ func (c *Caller) Do(ctx context.Context, op Op, attempt func(ctx context.Context
 		}
 		t.Done()
 		f := failure(ctx, err)
-		if !f.Sent && !f.Timeout {
+		away := !f.Sent && !f.Timeout && !f.Answered
+		if away {
 			m.failedDial(time.Now())
 		}
-		if !c.cfg.Retry.Again(n, op.Idempotent, f) {
+		// An instance that cannot be reached is waited for like one that is not there.
+		if !c.cfg.Retry.Again(n, op.Idempotent, f) && !(away && time.Since(began) < c.cfg.Wait) {
 			return err
 		}
 		tried = append(tried, m)
@@ -184,6 +188,12 @@ func (c *Caller) next(ctx context.Context, p *pool, op Op, tried []*member) (*me
 	}
 }
 
+// noToken is an attempt that was not made for want of a token: no other instance
+// would change that.
+func noToken(err error, service string) error {
+	return &Failed{Err: fmt.Errorf("no token for calls to %q: %w", service, err), Failure: resilience.Failure{Answered: true}}
+}
+
 func noInstance(op Op) error {
 	return &Failed{Err: problem.New(problem.Unavailable,
 		"no instance of service %q offers %s: start it, or check its name and its readiness", op.Service, op.Endpoint)}
@@ -191,13 +201,13 @@ func noInstance(op Op) error {
 
 func (c *Caller) tls(service string) *tls.Config { return c.cfg.TLS.Client(service) }
 
-func sleep(ctx context.Context, d time.Duration) error {
+// pauseUntil waits for d, a change or the end of ctx.
+func pauseUntil(ctx context.Context, changed <-chan struct{}, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return nil
+	case <-changed:
 	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

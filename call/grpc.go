@@ -87,7 +87,7 @@ func (c *conn) do(ctx context.Context, method string, attempt func(context.Conte
 	err := c.caller.Do(ctx, op, func(ctx context.Context, t *Ticket) error {
 		ctx, err := c.caller.authorize(ctx, c.service)
 		if err != nil {
-			return &Failed{Err: err}
+			return noToken(err, c.service)
 		}
 		cc, err := c.caller.conn(t)
 		if err != nil {

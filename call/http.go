@@ -103,7 +103,7 @@ func (c *Caller) prepare(ctx context.Context, r *http.Request, op Op, t *Ticket,
 	setDeadline(ctx, out.Header)
 	token, err := c.cfg.Tokens.Token(ctx, op.Service)
 	if err != nil {
-		return nil, &Failed{Err: err}
+		return nil, noToken(err, op.Service)
 	}
 	if token != "" {
 		out.Header.Set("Authorization", "Bearer "+token)
@@ -126,9 +126,13 @@ func (c *Caller) transport(op Op) *http.Transport {
 		t = &http.Transport{
 			DialContext:         func(ctx context.Context, _, addr string) (net.Conn, error) { return c.cfg.Dial(ctx, addr) },
 			TLSClientConfig:     c.tls(op.Service),
-			MaxIdleConnsPerHost: 64,
+			MaxIdleConnsPerHost: 256,
 			IdleConnTimeout:     60 * time.Second,
 			TLSHandshakeTimeout: 5 * time.Second,
+
+			MaxResponseHeaderBytes: 1 << 20,
+			// a peer that vanished without a word is found out
+			HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
 			// who sends Expect: 100-continue does so not to send a body in vain
 			ExpectContinueTimeout: time.Second,
 			DisableCompression:    true, // a body is passed on as it is; who wants gzip asks for it

@@ -191,6 +191,35 @@ func TestNoInstance(t *testing.T) {
 	})
 }
 
+// The only instance is started anew at another place: the call follows it.
+func TestFollowsTheOnlyInstance(t *testing.T) {
+	gone := dead(t, "stock-1")
+	back, _ := server(t, "stock-1", nil)
+	c, view := newCaller(t, call.Config{}, gone)
+	client := &http.Client{Transport: call.AfterPick(c, "stock", func() {
+		// it is known only after all attempts there could have been used up
+		time.AfterFunc(300*time.Millisecond, func() { view.Set([]discovery.Instance{back}) })
+	})}
+	res, err := client.Post("http://stock/", "text/plain", strings.NewReader("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+}
+
+func TestTokenTroubleIsNotTheInstances(t *testing.T) {
+	a, hits := server(t, "a", nil)
+	broken := errors.New("the issuer is away")
+	c, _ := newCaller(t, call.Config{Tokens: noTokens{broken}}, a)
+	if _, err := c.Client("stock").Get("http://stock/"); !errors.Is(err, broken) || hits.Load() != 0 {
+		t.Errorf("err = %v after %d requests", err, hits.Load())
+	}
+}
+
+type noTokens struct{ err error }
+
+func (n noTokens) Token(context.Context, string) (string, error) { return "", n.err }
+
 func TestDrainingOnlyWhenNothingElse(t *testing.T) {
 	a, hitsA := server(t, "a", nil)
 	b, _ := server(t, "b", nil)

@@ -84,12 +84,11 @@ type pool struct {
 // choose picks the member for the next attempt and counts it as loaded; nil when
 // the service has no instance that may be chosen.
 func (p *pool) choose(op Op, tried []*member, now time.Time) *member {
+	// held until the choice is counted: who asks InFlight sees every choice made
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.refresh()
-	members := p.members
-	p.mu.Unlock()
-
-	usable := usable(members, op)
+	usable := usable(p.members, op)
 	candidates := make([]balance.Candidate, len(usable), 32)
 	for i, m := range usable {
 		weight := m.info.Load().Weight

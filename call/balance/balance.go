@@ -2,6 +2,8 @@
 // It knows nothing of networks or clocks: a caller hands it what it has observed.
 package balance
 
+import "math/bits"
+
 // Candidate is one instance as its caller sees it.
 type Candidate struct {
 	Load    int64 // calls in flight from this caller
@@ -14,15 +16,14 @@ type Candidate struct {
 // when there is none. All are scanned: at the sizes of a fleet (n <= 32) that costs
 // nothing and beats picking the better of two by a factor of two to three at the
 // 99th percentile. Candidates already tried come after those that were not, suspect
-// ones after those that are not; ties go round by turn.
+// ones after those that are not. Equals take turns, each as often as its weight says,
+// as turn counts up.
 func Least(candidates []Candidate, turn uint64) int {
 	if len(candidates) == 0 {
 		return -1
 	}
-	best := -1
-	first := int(turn % uint64(len(candidates))) //nolint:gosec // less than a slice's length
+	best, first := -1, start(candidates, turn)
 	for k := range candidates {
-		// starting at another place each turn lets equals take turns
 		i := (first + k) % len(candidates)
 		if best < 0 || before(candidates[i], candidates[best]) {
 			best = i
@@ -38,6 +39,25 @@ func before(a, b Candidate) bool {
 	if a.Suspect != b.Suspect {
 		return !a.Suspect
 	}
-	// (load+1)/weight without division; the +1 lets weights count when idle
-	return (a.Load+1)*int64(b.Weight) < (b.Load+1)*int64(a.Weight)
+	return a.Load*int64(b.Weight) < b.Load*int64(a.Weight) // load/weight without division
+}
+
+// start returns the candidate that comes first among equals at this turn. Multiples
+// of the golden ratio, modulo one, spread evenly whatever the weights are (Knuth, The
+// Art of Computer Programming, vol. 3, 6.4).
+func start(candidates []Candidate, turn uint64) int {
+	total := uint64(0)
+	for _, c := range candidates {
+		total += uint64(max(0, c.Weight)) //nolint:gosec // not negative
+	}
+	const golden = 0x9e3779b97f4a7c15 // 2^64 / phi
+	point, _ := bits.Mul64(turn*golden, total)
+	for i, c := range candidates {
+		weight := uint64(max(0, c.Weight)) //nolint:gosec // not negative
+		if point < weight {
+			return i
+		}
+		point -= weight
+	}
+	return 0
 }

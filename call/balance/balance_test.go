@@ -30,19 +30,24 @@ func TestLeast(t *testing.T) {
 	}
 }
 
-// Equal candidates take turns, so that an idle fleet shares its first calls.
+// Equal candidates take turns by weight, so that an idle fleet shares its calls.
 func TestLeastTakesTurns(t *testing.T) {
-	list := make([]balance.Candidate, 3)
-	for i := range list {
-		list[i].Weight = 100
-	}
-	seen := map[int]int{}
-	for turn := range uint64(300) {
-		seen[balance.Least(list, turn)]++
-	}
-	for i := range list {
-		if seen[i] != 100 {
-			t.Errorf("candidate %d was chosen %d times of 300, want 100", i, seen[i])
+	for name, weights := range map[string][]int{"equal": {100, 100, 100}, "one half": {100, 50, 50}, "a canary": {1, 99}, "many": {7, 13, 80, 400, 500}} {
+		list, total := make([]balance.Candidate, len(weights)), 0
+		for i, w := range weights {
+			list[i].Weight = w
+			total += w
+		}
+		const turns = 10_000
+		seen := make([]int, len(list))
+		for turn := range uint64(turns) {
+			seen[balance.Least(list, turn)]++
+		}
+		for i, w := range weights {
+			want := turns * w / total
+			if d := seen[i] - want; d < -20 || d > 20 {
+				t.Errorf("%s: candidate %d of weight %d was chosen %d times of %d, want about %d", name, i, w, seen[i], turns, want)
+			}
 		}
 	}
 }
@@ -59,7 +64,7 @@ func TestLeastIsNeverWorse(t *testing.T) {
 		for _, c := range list {
 			better := !c.Tried && got.Tried ||
 				c.Tried == got.Tried && (!c.Suspect && got.Suspect ||
-					c.Suspect == got.Suspect && (c.Load+1)*int64(got.Weight) < (got.Load+1)*int64(c.Weight))
+					c.Suspect == got.Suspect && c.Load*int64(got.Weight) < got.Load*int64(c.Weight))
 			if better {
 				t.Fatalf("%+v was chosen although %+v is better", got, c)
 			}

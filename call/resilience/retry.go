@@ -41,7 +41,7 @@ func (r Retry) Pause(n int) time.Duration {
 	if r == (Retry{}) {
 		r = DefaultRetry
 	}
-	bound := r.Backoff << min(n-1, 6)
+	bound := r.Backoff << max(0, min(n-1, 4))
 	if bound <= 0 {
 		return 0
 	}

@@ -36,7 +36,7 @@ func TestAgain(t *testing.T) {
 func TestPauseIsBounded(t *testing.T) {
 	r := resilience.Retry{Attempts: 9, Backoff: 10 * time.Millisecond}
 	for n := 1; n < 20; n++ {
-		bound := 10 * time.Millisecond << min(n-1, 6)
+		bound := 10 * time.Millisecond << min(n-1, 4)
 		for range 200 {
 			if p := r.Pause(n); p < 0 || p >= bound {
 				t.Fatalf("Pause(%d) = %s, want 0 <= p < %s", n, p, bound)

@@ -1,0 +1,5 @@
+package sqlite
+
+import "errors"
+
+func dropRights() error { return errors.New("not on Windows") }

@@ -16,7 +16,7 @@ import (
 //
 // The example needs a database, so it is only compiled here; it runs in the
 // drivers' modules.
-func ExampleRun() {
+func ExampleRun() { //nolint:testableexamples // needs a database: it runs in the drivers
 	var db *sql.DB              // opened by a driver
 	var migrations fstest.MapFS // an embed.FS
 	start := func(ctx context.Context) error {

@@ -12,12 +12,22 @@ func TestParse(t *testing.T) {
 		up, down      []statement
 		hasDown, noTx bool
 	}{
-		{"plain", "-- +goose Up\nCREATE TABLE a (x int);\nCREATE TABLE b (\n  x int\n);\n\n-- +goose Down\nDROP TABLE b;\n",
-			[]statement{{"CREATE TABLE a (x int);", 2}, {"CREATE TABLE b (\n  x int\n);", 3}}, []statement{{"DROP TABLE b;", 8}}, true, false},
-		{"comments", "-- about it\n\n-- +goose up\n-- first\nSELECT 1 -- one\n  , 2; -- both; done\n/* c */ SELECT 3;",
-			[]statement{{"SELECT 1 -- one\n  , 2; -- both; done", 5}, {"/* c */ SELECT 3;", 7}}, nil, false, false},
-		{"block", "-- +goose Up\n-- +goose StatementBegin\nCREATE FUNCTION f() AS $$\nBEGIN\n  -- inside;\n  RETURN;\nEND;\n$$\n-- +goose StatementEnd\nSELECT 1;",
-			[]statement{{"CREATE FUNCTION f() AS $$\nBEGIN\n  -- inside;\n  RETURN;\nEND;\n$$", 3}, {"SELECT 1;", 10}}, nil, false, false},
+		{
+			"plain", "-- +goose Up\nCREATE TABLE a (x int);\nCREATE TABLE b (\n  x int\n);\n\n-- +goose Down\nDROP TABLE b;\n",
+			[]statement{{"CREATE TABLE a (x int);", 2}, {"CREATE TABLE b (\n  x int\n);", 3}},
+			[]statement{{"DROP TABLE b;", 8}},
+			true, false,
+		},
+		{
+			"comments", "-- about it\n\n-- +goose up\n-- first\nSELECT 1 -- one\n  , 2; -- both; done\n/* c */ SELECT 3;",
+			[]statement{{"SELECT 1 -- one\n  , 2; -- both; done", 5}, {"/* c */ SELECT 3;", 7}},
+			nil, false, false,
+		},
+		{
+			"block", "-- +goose Up\n-- +goose StatementBegin\nCREATE FUNCTION f() AS $$\nBEGIN\n  -- inside;\n  RETURN;\nEND;\n$$\n-- +goose StatementEnd\nSELECT 1;",
+			[]statement{{"CREATE FUNCTION f() AS $$\nBEGIN\n  -- inside;\n  RETURN;\nEND;\n$$", 3}, {"SELECT 1;", 10}},
+			nil, false, false,
+		},
 		{"empty block", "-- +goose Up\n-- +goose StatementBegin\n-- nothing\n-- +goose StatementEnd\n", nil, nil, false, false},
 		{"no transaction", "-- +goose NO TRANSACTION\n-- +goose Up\nVACUUM;", []statement{{"VACUUM;", 3}}, nil, false, true},
 		{"loose spelling", "--+goose UP\nSELECT 1;\n--  +goose   down\n-- +goose envsub off\n", []statement{{"SELECT 1;", 2}}, nil, true, false},

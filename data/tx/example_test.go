@@ -10,7 +10,7 @@ import (
 
 // Both rows or none. The example needs a database, so it is only compiled here;
 // it runs in the drivers' modules.
-func ExampleDo() {
+func ExampleDo() { //nolint:testableexamples // needs a database: it runs in the drivers
 	var db *sql.DB // opened by a driver
 	transfer := func(ctx context.Context, from, to string, cents int64) error {
 		return tx.Do(ctx, db, func(ctx context.Context, tx *sql.Tx) error {
@@ -24,7 +24,7 @@ func ExampleDo() {
 	_ = transfer
 }
 
-func ExampleIsUniqueViolation() {
+func ExampleIsUniqueViolation() { //nolint:testableexamples // needs a database: it runs in the drivers
 	var db *sql.DB
 	register := func(ctx context.Context, email string) error {
 		_, err := db.ExecContext(ctx, `INSERT INTO customer (email) VALUES ($1)`, email)

@@ -1,0 +1,303 @@
+package datatest
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/musterdev/muster/data/idempotency"
+	"github.com/musterdev/muster/data/tx"
+	"github.com/musterdev/muster/problem"
+)
+
+func runIdempotency(t *testing.T, fresh Fresh) {
+	each(t, fresh, map[string]func(*testing.T, func() *sql.DB){
+		"once":                            idempotencyOnce,
+		"many at once":                    idempotencyAtOnce,
+		"a failure is no answer":          idempotencyFailure,
+		"a crash leaves nothing":          idempotencyCrash,
+		"another request is refused":      idempotencyMismatch,
+		"a bad key is refused":            idempotencyBadKey,
+		"without a key":                   idempotencyNoKey,
+		"parts":                           idempotencyParts,
+		"protobuf":                        idempotencyProto,
+		"what cannot be recorded":         idempotencyUnrecordable,
+		"sweep":                           idempotencySweep,
+		"its schema is apart and current": idempotencySchema,
+	})
+}
+
+// ledger makes the tables of the tests: each effect is a row.
+func ledger(t *testing.T, db *sql.DB) {
+	t.Helper()
+	succeed(t, idempotency.Migrate(t.Context(), db))
+	execute(t, db, "CREATE TABLE effect (key TEXT NOT NULL, value TEXT NOT NULL)")
+}
+
+func effects(t *testing.T, db *sql.DB) int {
+	t.Helper()
+	return value[int](t, db, "SELECT count(*) FROM effect")
+}
+
+func request(ctx context.Context, key string) context.Context {
+	return idempotency.WithRequest(ctx, idempotency.Request{Scope: "test", Key: key, Fingerprint: [32]byte{1}})
+}
+
+// receipt is the answer of the tests; no two are alike.
+type receipt struct {
+	Value string
+	At    time.Time
+}
+
+// pay is an operation of one transaction.
+func pay(ctx context.Context, db *sql.DB, also func() error) (receipt, error) {
+	return idempotency.Run(ctx, db, func(ctx context.Context, tx tx.Tx) (receipt, error) {
+		r, _ := idempotency.FromContext(ctx)
+		answer := receipt{rand.Text(), time.Now()}
+		if _, err := tx.ExecContext(ctx, "INSERT INTO effect VALUES ($1, $2)", r.Key, answer.Value); err != nil {
+			return answer, err
+		}
+		return answer, also()
+	})
+}
+
+func nothing() error { return nil }
+
+func idempotencyOnce(t *testing.T, open func() *sql.DB) {
+	db := open()
+	ledger(t, db)
+	first := request(t.Context(), "k")
+	answer, err := pay(first, db, nothing)
+	succeed(t, err)
+	want(t, "replayed", idempotency.Replayed(first), false)
+	for _, db := range []*sql.DB{db, open()} { // this process and another
+		ctx := request(t.Context(), "k")
+		again, err := pay(ctx, db, nothing)
+		succeed(t, err)
+		want(t, "answer", again, answer)
+		want(t, "replayed", idempotency.Replayed(ctx), true)
+	}
+	want(t, "effects", effects(t, db), 1)
+	if other, err := pay(request(t.Context(), "k2"), db, nothing); err != nil || other == answer {
+		t.Errorf("another key: %v, %v", other, err)
+	}
+	want(t, "effects", effects(t, db), 2)
+}
+
+func idempotencyAtOnce(t *testing.T, open func() *sql.DB) {
+	const rounds, racers = 5, 9
+	pools := []*sql.DB{open(), open(), open()}
+	ledger(t, pools[0])
+	for round := range rounds {
+		answers, replays := make([]receipt, racers), atomic.Int32{}
+		together(racers, func(i int) {
+			ctx := request(t.Context(), fmt.Sprint("k", round))
+			var err error
+			if answers[i], err = pay(ctx, pools[i%len(pools)], nothing); err != nil {
+				t.Error(err)
+			}
+			if idempotency.Replayed(ctx) {
+				replays.Add(1)
+			}
+		})
+		for _, a := range answers {
+			want(t, "answer", a, answers[0])
+		}
+		want(t, "replays", replays.Load(), racers-1)
+	}
+	want(t, "effects", effects(t, pools[0]), rounds)
+}
+
+func idempotencyFailure(t *testing.T, open func() *sql.DB) {
+	db := open()
+	ledger(t, db)
+	refused := problem.New(problem.Conflict, "sold out")
+	ctx := request(t.Context(), "k")
+	if _, err := pay(ctx, db, func() error { return refused }); !errors.Is(err, refused) {
+		t.Error(err)
+	}
+	want(t, "effects of a failure", effects(t, db), 0)
+	_, err := pay(ctx, db, nothing) // under the same context, as a handler that tries again
+	succeed(t, err)
+	want(t, "effects", effects(t, db), 1)
+	want(t, "replayed", idempotency.Replayed(ctx), false)
+}
+
+// Whatever ends an attempt between its effect and its record ends both.
+func idempotencyCrash(t *testing.T, open func() *sql.DB) {
+	db := open()
+	ledger(t, db)
+	ends := map[string]func(cancel func()) error{
+		"panic":  func(func()) error { panic("crash") },
+		"cancel": func(cancel func()) error { cancel(); return nil },
+	}
+	for name, end := range ends {
+		ctx, cancel := context.WithCancel(request(t.Context(), "k"))
+		func() {
+			defer func() { _ = recover() }()
+			if _, err := pay(ctx, db, func() error { return end(cancel) }); err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		}()
+		cancel()
+		want(t, name+": effects", effects(t, db), 0)
+		want(t, name+": records", value[int](t, db, "SELECT count(*) FROM muster_idempotency"), 0)
+	}
+	_, err := pay(request(t.Context(), "k"), db, nothing)
+	succeed(t, err)
+	want(t, "effects", effects(t, db), 1)
+}
+
+func idempotencyMismatch(t *testing.T, open func() *sql.DB) {
+	db := open()
+	ledger(t, db)
+	_, err := pay(request(t.Context(), "k"), db, nothing)
+	succeed(t, err)
+	other := idempotency.WithRequest(t.Context(), idempotency.Request{Scope: "test", Key: "k", Fingerprint: [32]byte{2}})
+	if _, err := pay(other, db, nothing); !errors.Is(err, idempotency.ErrMismatch) {
+		t.Error(err)
+	}
+	if _, err := idempotency.Begin(other, db, nil); !errors.Is(err, idempotency.ErrMismatch) {
+		t.Error(err)
+	}
+	want(t, "code", problem.CodeOf(idempotency.ErrMismatch), problem.Unprocessable)
+	elsewhere := idempotency.WithRequest(t.Context(), idempotency.Request{Scope: "other", Key: "k", Fingerprint: [32]byte{2}})
+	_, err = pay(elsewhere, db, nothing)
+	succeed(t, err)
+	want(t, "effects", effects(t, db), 2)
+}
+
+func idempotencyBadKey(t *testing.T, open func() *sql.DB) {
+	db := open()
+	ledger(t, db)
+	for _, key := range []string{" ", "a b", "ä", strings.Repeat("k", 256)} {
+		if _, err := pay(request(t.Context(), key), db, nothing); problem.CodeOf(err) != problem.InvalidArgument {
+			t.Errorf("%q: %v", key, err)
+		}
+	}
+	want(t, "effects", effects(t, db), 0)
+}
+
+func idempotencyNoKey(t *testing.T, open func() *sql.DB) {
+	db := open()
+	ledger(t, db)
+	for _, ctx := range []context.Context{t.Context(), request(t.Context(), "")} {
+		_, err := pay(ctx, db, nothing)
+		succeed(t, err)
+		if _, err := pay(ctx, db, func() error { return errors.New("boom") }); err == nil {
+			t.Error("no error")
+		}
+	}
+	want(t, "effects", effects(t, db), 2)
+	want(t, "records", value[int](t, db, "SELECT count(*) FROM muster_idempotency"), 0)
+}
+
+func idempotencyParts(t *testing.T, open func() *sql.DB) {
+	db := open()
+	ledger(t, db)
+	serve := func() (a, b receipt, ctx context.Context) {
+		ctx = request(t.Context(), "k")
+		var errs [2]error
+		a, errs[0] = pay(idempotency.Part(ctx, "a"), db, nothing)
+		b, errs[1] = pay(idempotency.Part(ctx, "b"), db, nothing)
+		succeed(t, errors.Join(errs[:]...))
+		return a, b, ctx
+	}
+	a, b, _ := serve()
+	a2, b2, ctx := serve()
+	want(t, "a", a2, a)
+	want(t, "b", b2, b)
+	want(t, "effects", effects(t, db), 2)
+
+	_, err := pay(ctx, db, nothing)
+	succeed(t, err)
+	if _, err := pay(ctx, db, nothing); err == nil || !strings.Contains(err.Error(), "Part") {
+		t.Errorf("two operations under one key: %v", err)
+	}
+	if _, err := idempotency.Begin(ctx, db, nil); err == nil || !strings.Contains(err.Error(), "Part") {
+		t.Errorf("two operations under one key: %v", err)
+	}
+}
+
+func idempotencyProto(t *testing.T, open func() *sql.DB) {
+	db := open()
+	ledger(t, db)
+	for range 2 {
+		d, err := idempotency.Run(request(t.Context(), "k"), db, func(ctx context.Context, tx tx.Tx) (*durationpb.Duration, error) {
+			_, err := tx.ExecContext(ctx, "INSERT INTO effect VALUES ('k', 'v')")
+			return durationpb.New(7 * time.Second), err
+		})
+		succeed(t, err)
+		want(t, "answer", d.AsDuration(), 7*time.Second)
+	}
+	want(t, "effects", effects(t, db), 1)
+}
+
+func idempotencyUnrecordable(t *testing.T, open func() *sql.DB) {
+	db := open()
+	ledger(t, db)
+	if _, err := idempotency.Run(request(t.Context(), "k"), db, func(ctx context.Context, tx tx.Tx) (float64, error) {
+		_, err := tx.ExecContext(ctx, "INSERT INTO effect VALUES ('k', 'v')")
+		return math.NaN(), err
+	}); err == nil || !strings.Contains(err.Error(), "cannot be recorded") {
+		t.Error(err)
+	}
+	if _, err := idempotency.Run(request(t.Context(), "k"), db, func(ctx context.Context, tx tx.Tx) (error, error) {
+		_, err := tx.ExecContext(ctx, "INSERT INTO effect VALUES ('k', 'v')")
+		return problem.New(problem.Gone, "as an answer"), err
+	}); err == nil || !strings.Contains(err.Error(), "cannot be read") {
+		t.Error(err)
+	}
+	want(t, "effects", effects(t, db), 0)
+}
+
+func idempotencySweep(t *testing.T, open func() *sql.DB) {
+	db := open()
+	ledger(t, db)
+	const old = 1203 // more than two batches
+	succeed(t, tx.Do(t.Context(), db, func(_ context.Context, w *sql.Tx) error {
+		for i := range old {
+			execute(t, w, "INSERT INTO muster_idempotency (scope, key, id, fingerprint, fence, locked_until, created) VALUES ('old', $1, 'x', $2, 1, 0, 5)", fmt.Sprint(i), []byte{1})
+		}
+		return nil
+	}))
+	_, err := pay(request(t.Context(), "young"), db, nothing)
+	succeed(t, err)
+	n, err := idempotency.Sweep(t.Context(), db, 0)
+	succeed(t, err)
+	want(t, "swept", n, old)
+	_, err = idempotency.Begin(request(t.Context(), "running"), db, nil)
+	succeed(t, err)
+	execute(t, db, "UPDATE muster_idempotency SET created = 5 WHERE key = 'running'")
+	eventually(t, "the other to be old", func() bool { // older than a millisecond, by the database's clock
+		n, err := idempotency.Sweep(t.Context(), db, time.Millisecond)
+		succeed(t, err)
+		return n == 1
+	})
+	if _, err := idempotency.Begin(request(t.Context(), "running"), db, nil); !errors.Is(err, idempotency.ErrInFlight) {
+		t.Errorf("what runs was swept away: %v", err)
+	}
+	_, err = pay(request(t.Context(), "young"), db, nothing)
+	succeed(t, err)
+	want(t, "effects after the record is gone", effects(t, db), 2)
+}
+
+func idempotencySchema(t *testing.T, open func() *sql.DB) {
+	pools := []*sql.DB{open(), open()}
+	together(6, func(i int) {
+		if err := idempotency.Migrate(t.Context(), pools[i%2]); err != nil {
+			t.Error(err)
+		}
+	})
+	want(t, "records", value[int](t, pools[0], "SELECT count(*) FROM muster_idempotency"), 0)
+	want(t, "versions", value[int](t, pools[0], "SELECT count(*) FROM muster_idempotency_version WHERE version_id > 0"), 1)
+}

@@ -46,6 +46,12 @@ race() {
 	tests race -race -timeout 5m $(go list -e $packages | grep -v /internal/archtest$)
 }
 
+# foreign runs the tests that compare with other projects' code, which is kept out of
+# every module a user gets.
+foreign() {
+	(cd drivers/postgres/testdata/goose && GOWORK=off go test -json -count=1 ./... | tee "$results/foreign.json" | "$results/testsum") || return 3
+}
+
 # crossCompile OS ARCH compiles everything for a system that is not run here; without
 # optimization, which saves a third of the time and finds the same mistakes.
 crossCompile() {
@@ -76,6 +82,7 @@ phase lint make --no-print-directory lint
 phase architecture architecture
 phase generated make --no-print-directory gen-check
 phase race race
+phase foreign foreign
 phase alone alone
 phase darwin crossCompile darwin arm64
 phase windows crossCompile windows amd64

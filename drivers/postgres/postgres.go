@@ -9,142 +9,152 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
+// Driver opens PostgreSQL databases. It is a value without state, to be passed to
+// muster.With or used directly.
+var Driver opener
+
+type opener struct{}
+
 const (
-	// startWithin is how long Open waits for a server that is starting.
-	startWithin = 5 * time.Second
+	startWithin = 5 * time.Second // how long Open waits for a server that is starting
 	askEvery    = 100 * time.Millisecond
 	connectIn   = 3 * time.Second
+)
 
-	// The pool is bounded: PostgreSQL spends a process on each connection and
-	// allows 100 by default, which all replicas of all services share.
+// The pool is bounded: PostgreSQL spends a process on each connection and allows
+// 100 by default, which all replicas of all services share.
+const (
 	maxOpen     = 10
-	maxIdle     = 5
 	idleFor     = 5 * time.Minute
 	maxLifetime = 30 * time.Minute
 )
 
-type muster struct{}
-
-// Driver opens PostgreSQL databases. It has no state.
-var Driver muster
-
 // Name returns "postgres".
-func (muster) Name() string { return "postgres" }
+func (opener) Name() string { return "postgres" }
 
-// Schemes returns the schemes of a DATABASE_URL this driver knows.
-func (muster) Schemes() []string { return []string{"postgres", "postgresql"} }
+// Schemes returns the URL schemes Open takes: "postgres" and "postgresql".
+func (opener) Schemes() []string { return []string{"postgres", "postgresql"} }
 
-// Open returns a pool of at most 10 connections that has reached the server; while
-// the server says that it is starting, or is not there yet, Open asks again for up to
-// 5 s. The URL is pgx's (and libpq's); the error never holds its password. Errors of
-// the pool's statements have SQLSTATE codes, see tx.SQLState.
-func (muster) Open(ctx context.Context, rawURL string) (*sql.DB, error) {
-	cfg, err := pgx.ParseConfig(rawURL)
+// Open returns a pool that has reached the server; while the server is starting, or
+// does not answer yet, Open asks again for up to five seconds. The URL is pgx's and
+// libpq's, with one parameter more, which pgxpool has too: pool_max_conns, the most
+// connections of this process, 10 by default. Errors are one line without passwords.
+//
+// Times in columns with a time zone are read in UTC. Errors of statements have
+// SQLSTATE codes, see tx.SQLState. The *sql.DB is safe for concurrent use; the caller
+// closes it.
+func (opener) Open(ctx context.Context, url string) (*sql.DB, error) {
+	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("%s is no PostgreSQL URL: write postgres://USER:PASSWORD@HOST:PORT/DATABASE", redact(rawURL))
+		return nil, unreadable(url, err)
 	}
-	if cfg.ConnectTimeout == 0 {
+	conns, err := poolSize(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.ConnectTimeout == 0 || cfg.ConnectTimeout > connectIn {
 		cfg.ConnectTimeout = connectIn
 	}
-	db := sql.OpenDB(connector{stdlib.GetConnector(*cfg)})
-	db.SetMaxOpenConns(maxOpen)
-	db.SetMaxIdleConns(maxIdle)
+	db := sql.OpenDB(connector{stdlib.GetConnector(*cfg, stdlib.OptionAfterConnect(readUTC)), cfg})
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
 	db.SetConnMaxIdleTime(idleFor)
 	db.SetConnMaxLifetime(maxLifetime)
 	if err := reach(ctx, db); err != nil {
-		_ = db.Close() // no connection was made
-		return nil, explain(cfg, err)
+		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
 }
 
-// connector is pgx's, with a driver that tells its dialect.
-type connector struct{ driver.Connector }
+// poolSize takes our parameter out of those that are sent to the server.
+func poolSize(cfg *pgx.ConnConfig) (int, error) {
+	const name = "pool_max_conns"
+	text, ok := cfg.RuntimeParams[name]
+	if !ok {
+		return maxOpen, nil
+	}
+	delete(cfg.RuntimeParams, name)
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 1000 {
+		return 0, fmt.Errorf("postgres: %s=%s in the database's URL: write a number from 1 to 1000", name, text)
+	}
+	return n, nil
+}
 
-func (c connector) Driver() driver.Driver { return dialect{c.Connector.Driver()} }
+// readUTC makes a connection read times in UTC instead of this machine's zone.
+func readUTC(_ context.Context, conn *pgx.Conn) error {
+	conn.TypeMap().RegisterType(&pgtype.Type{
+		Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+	})
+	return nil
+}
 
-type dialect struct{ driver.Driver }
-
-// Dialect is what package tx asks for.
-func (dialect) Dialect() string { return "postgres" }
-
+// reach connects, and waits for a server that is starting.
 func reach(ctx context.Context, db *sql.DB) error {
-	ctx, cancel := context.WithTimeout(ctx, startWithin)
-	defer cancel()
+	deadline := time.NewTimer(startWithin)
+	defer deadline.Stop()
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
-	for {
+	for said := error(nil); ; {
 		err := db.PingContext(ctx)
-		if err == nil || !starting(err) {
+		switch {
+		case err == nil:
+			return nil
+		case starting(err):
+			said = err
+		case said != nil && timedOut(err): // what was said before tells more than that the time is up
+			return said
+		default:
 			return err
 		}
 		select {
 		case <-tick.C:
+		case <-deadline.C:
+			return err
 		case <-ctx.Done():
 			return err
 		}
 	}
 }
 
-// starting reports whether a server may answer a moment later.
-func starting(err error) bool {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return pg.Code == "57P03" // cannot_connect_now
-	}
-	op, ok := errors.AsType[*net.OpError](err)
-	return ok && op.Op == "dial"
+// connector is pgx's, with errors for people and a driver that tells its dialect.
+type connector struct {
+	driver.Connector
+	cfg *pgx.ConnConfig
 }
 
-// explain says in one line what is wrong and what to do.
-func explain(cfg *pgx.ConnConfig, err error) error {
-	where := fmt.Sprintf("PostgreSQL at %s, database %q, user %q", net.JoinHostPort(cfg.Host, fmt.Sprint(cfg.Port)), cfg.Database, cfg.User)
-	pg, ok := errors.AsType[*pgconn.PgError](err)
-	if !ok {
-		if starting(err) {
-			return fmt.Errorf("%s: no server answers there: start it, or correct the URL (%w)", where, cause(err))
-		}
-		return fmt.Errorf("%s: %w", where, cause(err))
-	}
-	advice := ""
-	switch pg.Code {
-	case "28P01", "28000":
-		advice = ": correct user and password"
-	case "3D000":
-		advice = ": create it, or correct the URL"
-	case "53300":
-		advice = ": too many connections: fewer replicas, or a higher max_connections"
-	case "57P03":
-		advice = ": it has been starting or stopping for 5 s: look at its log"
-	}
-	return fmt.Errorf("%s: %w%s", where, pg, advice)
-}
-
-// cause returns the part of a connect error that names no password and fits a line.
-func cause(err error) error {
-	if op, ok := errors.AsType[*net.OpError](err); ok {
-		return op
-	}
-	if c, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		if inner := errors.Unwrap(c); inner != nil {
-			return inner
-		}
-	}
-	return err
-}
-
-func redact(raw string) string {
-	u, err := url.Parse(raw)
+// Connect opens one connection.
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
-		return "DATABASE_URL"
+		return nil, explain(c.cfg, err)
 	}
-	return u.Redacted()
+	return conn, nil
+}
+
+// Driver returns pgx's driver, extended.
+func (c connector) Driver() driver.Driver { return engine{c.Connector.Driver()} }
+
+type engine struct{ driver.Driver }
+
+// Dialect names the engine to package tx.
+func (engine) Dialect() string { return "postgres" }
+
+// ErrorPosition tells package migrate at which character of a statement, 1 is the
+// first, the server saw an error.
+func (engine) ErrorPosition(err error) (character int, ok bool) {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok || pg.Position == 0 {
+		return 0, false
+	}
+	return int(pg.Position), true
 }

@@ -1,7 +1,8 @@
 // Package pgtest gives tests a real PostgreSQL server: started by the first test
 // that asks, on a free port of 127.0.0.1, in a temporary folder, with none of a
-// machine's own servers touched. One server serves all tests of a test binary; each
-// test gets databases of its own.
+// machine's own servers touched. One server serves all tests of a test binary, each
+// gets databases of its own, and it ends, folder and all, when the binary does,
+// however that ends.
 //
 // Where PostgreSQL is not installed tests are skipped, naming what to install; with
 // CI=true in the environment they fail instead.
@@ -12,6 +13,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,19 +24,21 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// The tests of one program share a server, and package testing has no value to keep
+// it in.
 var (
 	mu      sync.Mutex
-	running *server
+	running *Server
 	serial  atomic.Int64
 )
 
-// Main runs a package's tests and then ends the server they used. A package whose
-// tests use pgtest has
+// patience bounds what is asked of the server on a machine under load.
+const patience = time.Minute
+
+// Main runs a package's tests and then waits until the server they used has ended.
+// A package need not have it: without it the server ends a moment after the tests.
 //
 //	func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
-//
-// Without it the server ends with the test binary all the same on Linux, but its
-// temporary folder stays.
 func Main(m *testing.M) int {
 	code := m.Run()
 	mu.Lock()
@@ -44,27 +50,9 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// Database returns the URL of a new, empty database, dropped when the test ends.
-func Database(t testing.TB) string {
-	t.Helper()
-	s := shared(t)
-	name := fmt.Sprintf("test_%d", serial.Add(1))
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := s.exec(ctx, "CREATE DATABASE "+name); err != nil {
-		t.Fatalf("create a test database: %v", err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := s.exec(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
-			t.Logf("the test database %s stays: %v", name, err)
-		}
-	})
-	return s.url(name)
-}
-
-func shared(t testing.TB) *server {
+// Start returns the server of this test binary, and starts it if it does not run.
+// It is safe for concurrent use.
+func Start(t testing.TB) *Server {
 	t.Helper()
 	mu.Lock()
 	defer mu.Unlock()
@@ -73,7 +61,7 @@ func shared(t testing.TB) *server {
 	}
 	bin := binaries()
 	if bin == "" {
-		const what = "PostgreSQL is not installed (no initdb in PATH or /usr/lib/postgresql/*/bin): run scripts/install-test-deps.sh"
+		const what = "PostgreSQL is not installed (no initdb in PATH or /usr/lib/postgresql/*/bin): on Debian, apt-get install postgresql"
 		if os.Getenv("CI") == "true" {
 			t.Fatal(what)
 		}
@@ -87,28 +75,56 @@ func shared(t testing.TB) *server {
 	return s
 }
 
-// binaries returns the folder of initdb and postgres, the newest version first.
-func binaries() string {
-	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin") // the pattern is well formed
-	for i := len(dirs) - 1; i >= 0; i-- {
-		if _, err := os.Stat(filepath.Join(dirs[i], "initdb")); err == nil {
-			return dirs[i]
+// Database returns the URL of a new, empty database, dropped when the test ends. It
+// is safe for concurrent use.
+func Database(t testing.TB) string {
+	t.Helper()
+	s := Start(t)
+	name := fmt.Sprintf("test_%d", serial.Add(1))
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := s.exec(ctx, "CREATE DATABASE "+name+" STRATEGY file_copy", "CREATE DATABASE "+name); err != nil {
+		t.Fatalf("create a test database: %v", err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := s.exec(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
+			t.Logf("the test database %s stays until the server ends: %v", name, err)
+		}
+	})
+	return s.URL(name)
+}
+
+// exec tries statements until one succeeds and returns the last one's error.
+func (s *Server) exec(ctx context.Context, statements ...string) error {
+	conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	for _, statement := range statements {
+		if _, err = conn.Exec(ctx, statement); err == nil {
+			return nil
 		}
 	}
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		if _, err := os.Stat(filepath.Join(dir, "initdb")); err == nil {
-			return dir
+	return err
+}
+
+// binaries returns the folder of initdb and postgres, the newest version first.
+func binaries() string {
+	folders, _ := filepath.Glob("/usr/lib/postgresql/*/bin") // the pattern is well formed
+	slices.SortFunc(folders, func(a, b string) int { return version(b) - version(a) })
+	for _, folder := range append(folders, filepath.SplitList(os.Getenv("PATH"))...) {
+		if _, err := os.Stat(filepath.Join(folder, "initdb")); err == nil {
+			return folder
 		}
 	}
 	return ""
 }
 
-func (s *server) exec(ctx context.Context, statement string) error {
-	conn, err := pgx.Connect(ctx, s.url("postgres"))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	_, err = conn.Exec(ctx, statement)
-	return err
+// version reads the number in /usr/lib/postgresql/15/bin.
+func version(folder string) int {
+	n, _ := strconv.Atoi(strings.TrimSpace(filepath.Base(filepath.Dir(folder)))) // 0 for what has none
+	return n
 }

@@ -1,98 +1,94 @@
 package pgtest
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
+	"strings"
+	"syscall"
 	"time"
 )
 
-const (
-	startWithin = 30 * time.Second
-	stopWithin  = 10 * time.Second
-	superuser   = "muster"
-)
+const superuser = "muster"
 
-// server is one PostgreSQL in a folder of its own.
-type server struct {
-	dir  string
-	port int
-	cmd  *exec.Cmd
-	log  bytes.Buffer
-	done chan struct{} // closed when it has ended
+// Server is a PostgreSQL server in a temporary folder. It is safe for concurrent use.
+type Server struct {
+	folder string
+	port   int
+	cmd    *exec.Cmd
+	ended  chan struct{} // closed when the server process is gone
+
+	guard     *exec.Cmd
+	guardPipe io.Closer // the guard acts when it is closed, by us or by our death
 }
 
-func (s *server) url(database string) string {
+// URL returns the URL of one of the server's databases.
+func (s *Server) URL(database string) string {
 	return fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable", superuser, s.port, database)
 }
 
-func start(bin string) (*server, error) {
-	dir, err := os.MkdirTemp("", "pgtest")
+// start starts a server. The port may be lost to another program between the moment
+// it is found free and the moment the server takes it, so a few are tried.
+func start(bin string) (*Server, error) {
+	folder, as, err := ownFolder()
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir, done: make(chan struct{})}
-	if err := s.launch(bin); err != nil {
-		_ = os.RemoveAll(dir) // the first error is the one to report
+	s := &Server{folder: folder}
+	if err := s.startGuard(as); err != nil {
+		_ = os.RemoveAll(folder) // the first error is the one to report
 		return nil, err
 	}
-	return s, nil
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", s.data(), "-U", superuser, "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+	initdb.Dir, initdb.SysProcAttr = folder, as
+	if out, err := initdb.CombinedOutput(); err != nil {
+		s.stop()
+		return nil, fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	for range 5 {
+		if err = s.launch(bin, as); err == nil {
+			return s, nil
+		}
+	}
+	s.stop()
+	return nil, err
 }
 
-func (s *server) launch(bin string) error {
-	as, err := unprivileged(s.dir)
-	if err != nil {
-		return err
-	}
-	data := filepath.Join(s.dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", superuser, "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
-	initdb.Dir, initdb.SysProcAttr = s.dir, as
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w: %s", err, out)
-	}
+func (s *Server) data() string { return filepath.Join(s.folder, "data") }
+
+// launch starts the server process and waits until it answers. A commit is durable
+// as long as the server lives; test data need not survive the machine.
+func (s *Server) launch(bin string, as *syscall.SysProcAttr) error {
+	var err error
 	if s.port, err = freePort(); err != nil {
 		return err
 	}
-	// Commits stay durable within the server's life; a test's data need not survive
-	// the machine.
-	s.cmd = exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", fmt.Sprint(s.port), "-h", "127.0.0.1", "-k", "",
-		"-c", "fsync=off", "-c", "max_connections=300", "-c", "max_prepared_transactions=20", "-c", "wal_level=logical")
-	s.cmd.Dir, s.cmd.SysProcAttr = s.dir, as
-	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
-	if err := s.run(); err != nil {
+	log, err := os.Create(filepath.Join(s.folder, "log"))
+	if err != nil {
 		return err
 	}
-	if err := s.ready(); err != nil {
-		s.stop()
+	defer log.Close() // the server has its own copy
+	s.cmd = exec.Command(filepath.Join(bin, "postgres"), "-D", s.data(), "-p", fmt.Sprint(s.port), "-h", "127.0.0.1", "-k", "",
+		"-c", "fsync=off", "-c", "max_connections=300", "-c", "max_prepared_transactions=20", "-c", "wal_level=logical", "-c", "shared_buffers=32MB")
+	s.cmd.Dir, s.cmd.SysProcAttr = s.folder, as
+	s.cmd.Stdout, s.cmd.Stderr = log, log
+	if err := s.cmd.Start(); err != nil {
 		return err
 	}
-	return nil
-}
-
-// run starts the server from a thread that lives as long as it does: a parent-death
-// signal is sent when the thread ends that started the process.
-func (s *server) run() error {
-	started := make(chan error)
+	s.ended = make(chan struct{})
 	go func() {
-		runtime.LockOSThread()
-		err := s.cmd.Start()
-		started <- err
-		if err == nil {
-			_ = s.cmd.Wait() // its log says why it ended
-		}
-		close(s.done)
+		_ = s.cmd.Wait() // its log says why it ended
+		close(s.ended)
 	}()
-	return <-started
+	return s.ready()
 }
 
-func (s *server) ready() error {
-	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
+func (s *Server) ready() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -103,24 +99,45 @@ func (s *server) ready() error {
 		}
 		select {
 		case <-tick.C:
-		case <-s.done:
-			return fmt.Errorf("it ended at once: %s", s.log.String())
+		case <-s.ended:
+			log, _ := os.ReadFile(filepath.Join(s.folder, "log"))
+			return fmt.Errorf("it ended at once: %s", strings.TrimSpace(string(log)))
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), err)
+			return err
 		}
 	}
 }
 
-// stop ends the server by its immediate shutdown: there is nothing to keep.
-func (s *server) stop() {
-	_ = s.cmd.Process.Signal(immediateShutdown) // it may have ended already
-	select {
-	case <-s.done:
-	case <-time.After(stopWithin):
-		_ = s.cmd.Process.Kill()
-		<-s.done
+// The guard waits for the end of its input, which comes at the latest when the test
+// binary dies, ends the server by an immediate shutdown, for there is nothing to keep,
+// and removes the folder.
+const guardScript = `cat >/dev/null
+pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null)
+if [ -n "$pid" ]; then
+	kill -QUIT "$pid" 2>/dev/null
+	while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+fi
+rm -rf "$1"`
+
+func (s *Server) startGuard(as *syscall.SysProcAttr) error {
+	s.guard = exec.Command("/bin/sh", "-c", guardScript, "pgtest", s.folder)
+	s.guard.Dir, s.guard.SysProcAttr = "/", as
+	pipe, err := s.guard.StdinPipe()
+	if err != nil {
+		return err
 	}
-	_ = os.RemoveAll(s.dir)
+	s.guardPipe = pipe
+	return s.guard.Start()
+}
+
+// stop ends the server and returns when it is gone.
+func (s *Server) stop() {
+	_ = s.guardPipe.Close()
+	_ = s.guard.Wait() // it has nothing to say
+	if s.ended != nil {
+		<-s.ended
+	}
+	_ = os.RemoveAll(s.folder) // if the guard could not
 }
 
 func freePort() (int, error) {
@@ -128,6 +145,10 @@ func freePort() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	defer l.Close()
+	addr, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return 0, fmt.Errorf("no TCP address: %s", l.Addr())
+	}
+	return addr.Port, nil
 }

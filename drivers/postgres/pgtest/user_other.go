@@ -1,13 +1,12 @@
-//go:build !linux
+//go:build !unix
 
 package pgtest
 
 import (
-	"os"
+	"errors"
 	"syscall"
 )
 
-var immediateShutdown = os.Kill
-
-// unprivileged starts the server as the user who runs the tests.
-func unprivileged(string) (*syscall.SysProcAttr, error) { return &syscall.SysProcAttr{}, nil }
+func ownFolder() (string, *syscall.SysProcAttr, error) {
+	return "", nil, errors.New("only on Unix: the server is guarded by a shell")
+}

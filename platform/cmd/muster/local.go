@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/musterdev/muster"
@@ -157,11 +158,22 @@ func (l *local) config(controlURL string) (supervise.Config, error) {
 			{
 				Name: "edge", Argv: []string{exe, "engine", "edge", "--config", l.state("edge.json")}, Port: l.fleet.Edge.Port,
 				Setting: "MUSTER_EDGE_PORT or edge.port in muster.yaml", Front: true,
+				Env:   l.telemetry(),
 				Ready: probe.Target{Kind: probe.TCP, Address: "127.0.0.1:" + strconv.Itoa(l.fleet.Edge.Port)},
 			},
 		}
 	}
 	return cfg, nil
+}
+
+// telemetry tells the edge where the services' telemetry goes, so that a trace begins
+// there.
+func (l *local) telemetry() []string {
+	endpoint := l.fleet.Telemetry.Endpoint
+	if _, set := os.LookupEnv(otlpEndpoint); set || endpoint == "" || strings.Contains(endpoint, "${") {
+		return nil // inherited, nowhere, or another for each service
+	}
+	return []string{otlpEndpoint + "=" + endpoint}
 }
 
 // writeEdge writes what the edge starts from: it must be able to start while

@@ -1,0 +1,159 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/musterdev/muster/platform/gateway/admin"
+	"github.com/musterdev/muster/platform/gateway/route"
+	"github.com/musterdev/muster/problem"
+)
+
+// adminHandler serves what package admin describes.
+func (e *edge) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	handle := func(pattern string, answer func(r *http.Request) (any, error)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			out, err := answer(r)
+			if err != nil {
+				problem.Write(w, r, err)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(out) // who asked has gone
+		})
+	}
+	handle("GET /v1/routes", func(*http.Request) (any, error) { return e.gateway.Table(), nil })
+	handle("PUT /v1/routes", func(r *http.Request) (any, error) { return e.putRoutes(r) })
+	handle("POST /v1/drain/{instance}", func(r *http.Request) (any, error) { return e.drainInstance(r) })
+	handle("GET /v1/status", func(*http.Request) (any, error) { return e.status(), nil })
+	mux.Handle("GET /metrics", promhttp.HandlerFor(e.metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		problem.Write(w, r, problem.New(problem.NotFound, "the edge has no %s %s", r.Method, r.URL.Path))
+	})
+	return mux
+}
+
+// putRoutes takes a table into use once it is on disk, so that what the edge does is
+// what it would do after a restart.
+func (e *edge) putRoutes(r *http.Request) (*route.Table, error) {
+	data, err := io.ReadAll(io.LimitReader(r.Body, route.MaxDocument+1))
+	if err != nil {
+		return nil, problem.Wrap(err, problem.InvalidArgument, "the routing table cannot be read")
+	}
+	table, err := route.Parse(data)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.cfg.Routes != "" {
+		var file bytes.Buffer
+		if err := json.Indent(&file, data, "", "  "); err != nil {
+			return nil, problem.Wrap(err, problem.Internal, "the routing table cannot be written")
+		}
+		file.WriteByte('\n')
+		if err := writeFile(e.cfg.Routes, file.Bytes()); err != nil {
+			return nil, problem.Wrap(err, problem.Internal, "the routing table cannot be kept, so the old one stays: %s", err)
+		}
+	}
+	e.use(table)
+	return table, nil
+}
+
+// use takes a table into use; e.mu is held, or nobody else is there.
+func (e *edge) use(t *route.Table) {
+	e.gateway.SetTable(t)
+	e.since = time.Now()
+	e.log.Info("a routing table is in use", "routes", len(t.Routes()))
+}
+
+// loadRoutes reads the table the edge begins with.
+func (e *edge) loadRoutes() error {
+	e.since = e.started
+	if e.cfg.Routes == "" {
+		return nil
+	}
+	data, err := os.ReadFile(e.cfg.Routes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	table, err := route.Parse(data)
+	if err != nil {
+		return problem.Wrap(err, problem.InvalidArgument, "%s holds no routing table", e.cfg.Routes)
+	}
+	e.use(table)
+	return nil
+}
+
+// drainInstance answers when nothing is in flight at the instance, or after the wait.
+func (e *edge) drainInstance(r *http.Request) (admin.Drained, error) {
+	id := r.PathValue("instance")
+	wait := admin.DefaultWait
+	if v := r.URL.Query().Get("wait"); v != "" {
+		var err error
+		if wait, err = time.ParseDuration(v); err != nil || wait < 0 || wait > admin.MaxWait {
+			return admin.Drained{}, problem.New(problem.InvalidArgument, "the query parameter %q is not valid", "wait").
+				WithField("wait", "must be a duration from 0s to "+admin.MaxWait.String()+", such as 10s")
+		}
+	}
+	d := admin.Drained{Instance: id, Known: e.drain.Mark(id)}
+	ctx, cancel := context.WithTimeout(r.Context(), wait)
+	defer cancel()
+	d.InFlight = e.awaitIdle(ctx, id)
+	e.log.Info("drained", "drained", id, "known", d.Known, "in_flight", d.InFlight)
+	return d, nil
+}
+
+// awaitIdle waits until nothing is in flight at an instance, or ctx ends, and returns
+// what is left. A Caller tells its load to who asks, so it is asked often.
+func (e *edge) awaitIdle(ctx context.Context, id string) int64 {
+	const often = 10 * time.Millisecond
+	tick := time.NewTicker(often)
+	defer tick.Stop()
+	for {
+		n := e.caller.InFlight(id)
+		if n == 0 {
+			return 0
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return n
+		}
+	}
+}
+
+func (e *edge) status() admin.Status {
+	e.mu.Lock()
+	since := e.since
+	e.mu.Unlock()
+	table := e.gateway.Table()
+	s := admin.Status{
+		Started: e.started, Listen: e.listen, Routes: len(table.Routes()), Since: since,
+		InFlight: e.gateway.InFlight(), Draining: e.drain.Marked(), Services: map[string][]admin.Instance{},
+	}
+	if s.Draining == nil {
+		s.Draining = []string{}
+	}
+	for _, service := range table.Services() {
+		list := []admin.Instance{}
+		for _, in := range e.drain.View(service).Instances() {
+			list = append(list, admin.Instance{ID: in.ID, Version: in.Version, State: string(in.State), InFlight: e.caller.InFlight(in.ID)})
+		}
+		s.Services[service] = list
+	}
+	return s
+}

@@ -1,0 +1,119 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/musterdev/muster/platform/gateway/route"
+	"github.com/musterdev/muster/problem"
+)
+
+// maxAnswer bounds what is read of an answer, in bytes.
+const maxAnswer = 16 << 20
+
+// Client speaks to an edge through its socket. It is safe for concurrent use. Its
+// errors are *problem.Error; the code is Unavailable when no edge is there.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// NewClient returns a client of the edge whose admin socket has this path. It
+// connects for each call, as an edge may be started anew between two.
+func NewClient(socket string) *Client {
+	dialer := &net.Dialer{}
+	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", socket)
+		},
+	}}}
+}
+
+// SetRoutes has the edge take a new table into use and keep it over restarts. The
+// old one stays when the edge refuses it, with InvalidArgument.
+func (c *Client) SetRoutes(ctx context.Context, routes []route.Route) error {
+	if routes == nil {
+		routes = []route.Route{}
+	}
+	return c.call(ctx, http.MethodPut, "/v1/routes", route.Document{Routes: routes}, nil)
+}
+
+// Routes returns the routes of the table in use.
+func (c *Client) Routes(ctx context.Context) ([]route.Route, error) {
+	var doc route.Document
+	err := c.call(ctx, http.MethodGet, "/v1/routes", nil, &doc)
+	return doc.Routes, err
+}
+
+// Drain has the edge choose an instance no more and waits until nothing of it is in
+// flight there. It returns nil then, and for an instance the edge does not know.
+// Whatever is in flight at ctx's deadline, or after MaxWait, is a DeadlineExceeded
+// error; the instance stays out.
+func (c *Client) Drain(ctx context.Context, instance string) error {
+	wait := MaxWait
+	if at, ok := ctx.Deadline(); ok {
+		wait = max(0, min(wait, time.Until(at)-answerTime))
+	}
+	var d Drained
+	path := "/v1/drain/" + url.PathEscape(instance) + "?wait=" + wait.Truncate(time.Millisecond).String()
+	if err := c.call(ctx, http.MethodPost, path, nil, &d); err != nil {
+		return err
+	}
+	if d.InFlight > 0 {
+		return problem.New(problem.DeadlineExceeded, "instance %q still has %d requests of the edge in flight after %s", instance, d.InFlight, wait)
+	}
+	return nil
+}
+
+// Status returns what the edge knows of itself.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var s Status
+	err := c.call(ctx, http.MethodGet, "/v1/status", nil, &s)
+	return s, err
+}
+
+// answerTime is left of a deadline for the answer to come back.
+const answerTime = 50 * time.Millisecond
+
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		data, err := json.Marshal(in)
+		if err != nil {
+			return problem.Wrap(err, problem.Internal, "the request to the edge cannot be written")
+		}
+		body = bytes.NewReader(data)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://edge"+path, body)
+	if err != nil {
+		return problem.Wrap(err, problem.InvalidArgument, "the request to the edge cannot be made")
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return problem.Wrap(err, problem.CodeOf(ctx.Err()), "the edge did not answer in time")
+		}
+		return problem.Wrap(err, problem.Unavailable, "no edge answers at %s", c.socket)
+	}
+	defer res.Body.Close()
+	if err := problem.FromResponse(res); err != nil {
+		return err
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(out); err != nil {
+		return problem.Wrap(err, problem.Internal, "the answer of the edge cannot be read")
+	}
+	return nil
+}

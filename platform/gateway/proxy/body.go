@@ -1,0 +1,111 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+
+	"github.com/musterdev/muster/problem"
+)
+
+// maxRepeat is how large a body may be to be kept for another attempt, in bytes.
+const maxRepeat = 64 << 10
+
+// clientBody is the body the client sends, as the calls' transport sees it.
+type clientBody struct {
+	body    io.Reader
+	silence *silence
+
+	mu     sync.Mutex
+	closed bool
+	err    error // why it cannot be read on, the end left out
+}
+
+// errClosed is what a transport gets that reads on after the answer.
+var errClosed = errors.New("the request is over")
+
+func (b *clientBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	closed := b.closed
+	b.mu.Unlock()
+	if closed {
+		return 0, errClosed
+	}
+	n, err := b.body.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.mu.Lock()
+		b.err = err
+		b.mu.Unlock()
+	}
+	b.silence.heard()
+	return n, err
+}
+
+// Close does nothing. Closing net/http's body reads it to its end, which may be long
+// in coming; net/http itself does so when the handler has returned.
+func (b *clientBody) Close() error { return nil }
+
+// close ends reading for a transport that outlives the request.
+func (b *clientBody) close() {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+}
+
+// failed returns why the client's body could not be read, nil when it could.
+func (b *clientBody) failed() error {
+	if b == nil {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
+}
+
+// setBody gives out the body of the request. That of a call that may be repeated is
+// kept for it, if it is small and its length is known; others stream through.
+func (t *transit) setBody(out *http.Request, repeat bool, s *silence) error {
+	r := t.in
+	out.GetBody = nil
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+		out.Body = nil
+		out.Header.Del("Expect")
+		return nil
+	}
+	if r.ProtoMajor == 1 {
+		// An instance may answer before it has read all. Without this net/http would
+		// swallow what is left; HTTP/2 never does.
+		_ = t.control.EnableFullDuplex() // a ResponseWriter that cannot goes on as it does
+	}
+	t.body = &clientBody{body: r.Body, silence: s}
+	out.Body = t.body
+	if !repeat || r.ContentLength < 0 || r.ContentLength > maxRepeat || r.Header.Get("Expect") != "" {
+		return nil
+	}
+	kept := make([]byte, r.ContentLength)
+	if _, err := io.ReadFull(t.body, kept); err != nil {
+		return t.clientFault(err)
+	}
+	out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(kept)), nil }
+	out.Body, _ = out.GetBody() // it cannot fail
+	return nil
+}
+
+// clientFault says what was wrong with a body that could not be read.
+func (t *transit) clientFault(err error) error {
+	switch {
+	case t.in.Context().Err() != nil:
+		return err // the client is gone: explain finds out
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		e := problem.Wrap(err, problem.DeadlineExceeded, "the body of the request did not arrive in time")
+		e.Status = http.StatusRequestTimeout
+		return e
+	}
+	return problem.Wrap(err, problem.InvalidArgument, "the body of the request cannot be read")
+}

@@ -1,0 +1,118 @@
+package proxy
+
+import (
+	"net"
+	"net/http"
+	"net/textproto"
+	"strings"
+
+	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/musterdev/muster/call"
+	"github.com/musterdev/muster/observe"
+)
+
+// hopByHop reports whether a field concerns one connection only (RFC 9110, 7.6.1).
+// name is in canonical form, as net/http has it.
+func hopByHop(name string) bool {
+	switch name {
+	case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
+		"Te", "Trailer", "Transfer-Encoding", "Upgrade":
+		return true
+	}
+	return false
+}
+
+// untrusted reports whether a field is only believed of a proxy: who the client is,
+// how it came here, what the path was. From outside it is dropped, in each spelling
+// that a CGI-like program takes for the same.
+func untrusted(name string) bool {
+	if strings.IndexByte(name, '_') >= 0 {
+		name = textproto.CanonicalMIMEHeaderKey(strings.ReplaceAll(name, "_", "-"))
+	}
+	if strings.HasPrefix(name, "X-Forwarded-") {
+		return true
+	}
+	switch name {
+	case "Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "X-Original-Url", "X-Rewrite-Url", "X-Request-Id":
+		return true
+	}
+	return false
+}
+
+// named reports whether a Connection field lists the name. There is seldom one, and
+// then of one or two names.
+func named(connection []string, name string) bool {
+	for _, v := range connection {
+		for token := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(textproto.TrimString(token), name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// outbound returns the header that goes to the instance. Its values are shared with
+// the request's.
+func (t *transit) outbound() http.Header {
+	in := t.in.Header
+	connection := in["Connection"]
+	out := make(http.Header, len(in)+6)
+	for name, values := range in {
+		if hopByHop(name) || untrusted(name) || connection != nil && named(connection, name) {
+			continue
+		}
+		out[name] = values
+	}
+	if named(in["Te"], "trailers") {
+		out["Te"] = []string{"trailers"} // gRPC asks for it
+	}
+	if t.protocol != "" {
+		out["Connection"], out["Upgrade"] = []string{"Upgrade"}, []string{t.protocol}
+	}
+	if t.grpc {
+		delete(out, call.DeadlineHeader) // it has grpc-timeout
+	}
+	if _, ok := out["User-Agent"]; !ok {
+		out["User-Agent"] = []string{""} // net/http would name itself
+	}
+	if ip, _, err := net.SplitHostPort(t.in.RemoteAddr); err == nil {
+		out["X-Forwarded-For"] = []string{ip}
+	}
+	proto := "http"
+	if t.in.TLS != nil {
+		proto = "https"
+	}
+	out["X-Forwarded-Proto"] = []string{proto}
+	out["X-Forwarded-Host"] = []string{t.in.Host}
+	out[observe.RequestIDHeader] = []string{t.RequestID}
+	if t.TraceID != "" {
+		propagation.TraceContext{}.Inject(t.in.Context(), propagation.HeaderCarrier(out))
+	}
+	return out
+}
+
+// inbound copies an answer's header into that of the client's.
+func inbound(to, from http.Header) {
+	connection := from["Connection"]
+	for name, values := range from {
+		if hopByHop(name) || name == observe.RequestIDHeader || connection != nil && named(connection, name) {
+			continue
+		}
+		to[name] = values
+	}
+}
+
+// upgrade returns the protocol a header asks to switch to, "" for none. That to
+// HTTP/2 (h2c) is not passed on: behind it requests would reach an instance unseen.
+func upgrade(h http.Header) string {
+	if len(h["Connection"]) == 0 || !named(h["Connection"], "upgrade") {
+		return ""
+	}
+	protocol := h.Get("Upgrade")
+	if strings.EqualFold(protocol, "h2c") {
+		return ""
+	}
+	return protocol
+}

@@ -99,7 +99,7 @@ func newWorld(t *testing.T, change func(*Config), services ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { client.Close(); w.registry.Close() })
+	t.Cleanup(func() { w.registry.Close() })
 	cfg := Config{
 		Fleet: f, Guardian: testchild.Command(t), Env: testchild.Env(testchild.Guardian),
 		RegistryURL: w.registry.URL, Registry: client, Edge: w.edge, Timing: timing,

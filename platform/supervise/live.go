@@ -53,7 +53,7 @@ func (s *service) follow(ctx context.Context) {
 	if w == nil || !s.sup.cfg.Watch {
 		return
 	}
-	places, err := s.sup.builder.Sources(ctx, s.current(), s.sup.current().Dir)
+	places, err := s.sup.builder.Sources(ctx, s.sup.current(), s.current())
 	if err == nil {
 		err = w.Set(s.name, places)
 	}

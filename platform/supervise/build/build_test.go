@@ -80,7 +80,7 @@ func TestGoProgramAndItsSources(t *testing.T) {
 		t.Errorf("the same files are built to %s and %s, %v", first, again, err)
 	}
 
-	places, err := b.Sources(t.Context(), s, dir)
+	places, err := b.Sources(t.Context(), &fleet.Fleet{Dir: dir}, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,8 +171,8 @@ func TestSourcesOfPrograms(t *testing.T) {
 		service fleet.Service
 		yes, no []string
 	}{
-		"script":         {fleet.Service{Dir: dir, Run: []string{"node", "notify/server.js"}}, []string{"notify/server.js", "notify/lib/mail.js"}, []string{"notify/data.db", "app.py", "notify/out.log"}},
-		"script in root": {fleet.Service{Dir: dir, Run: []string{"python3", "-u", "app.py"}}, []string{"app.py", "settings.toml"}, []string{"notify/server.js", "web/x.rb"}},
+		"script":         {fleet.Service{Dir: dir, Run: []string{"node", "notify/server.js"}}, []string{"notify/server.js", "notify/lib/mail.js"}, []string{"notify/data.db", "app.py", "notify/out.log", "notify/muster.yaml"}},
+		"script in root": {fleet.Service{Dir: dir, Run: []string{"python3", "-u", "app.py"}}, []string{"app.py", "settings.toml"}, []string{"notify/server.js", "web/x.rb", "muster.yaml"}},
 		"program":        {fleet.Service{Dir: dir, Run: []string{"./tool", "app.py"}}, []string{"tool"}, []string{"app.py"}},
 		"own folder":     {fleet.Service{Dir: abs("web"), Run: []string{"rackup"}}, []string{"web/x.rb", "web/views/index.html"}, []string{"app.py", "web/x.sqlite"}},
 		"nobody knows":   {fleet.Service{Dir: dir, Run: []string{"rackup"}}, nil, []string{"app.py"}},
@@ -180,7 +180,8 @@ func TestSourcesOfPrograms(t *testing.T) {
 		"never":          {fleet.Service{Dir: dir, Run: []string{"node", "notify/server.js"}, Watch: []string{}}, nil, []string{"notify/server.js"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			places, err := (&build.Builder{}).Sources(t.Context(), c.service, dir)
+			f := &fleet.Fleet{Dir: dir, Files: []string{abs("muster.yaml"), abs("notify/muster.yaml")}}
+			places, err := (&build.Builder{}).Sources(t.Context(), f, c.service)
 			if err != nil {
 				t.Fatal(err)
 			}

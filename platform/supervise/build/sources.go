@@ -22,9 +22,10 @@ import (
 // and of modules replaced by folders; else the program itself, or the folder of
 // the script that its command names. Nothing is watched when that cannot be told.
 //
-// root is the fleet's folder. What lies directly in it belongs to no service in
-// particular, so folders below it are not searched on its account.
-func (b *Builder) Sources(ctx context.Context, s fleet.Service, root string) ([]watch.Place, error) {
+// What lies in the fleet's own folder belongs to no service in particular, so
+// folders below it are not searched on its account; and the fleet's own files are
+// nobody's source.
+func (b *Builder) Sources(ctx context.Context, f *fleet.Fleet, s fleet.Service) ([]watch.Place, error) {
 	switch {
 	case s.Watch != nil:
 		var places []watch.Place
@@ -35,7 +36,7 @@ func (b *Builder) Sources(ctx context.Context, s fleet.Service, root string) ([]
 	case s.GoPackage != "":
 		return b.goSources(ctx, s)
 	default:
-		return programSources(s, root), nil
+		return programSources(f, s), nil
 	}
 }
 
@@ -122,10 +123,15 @@ var sourceExtensions = []string{
 func isSource(rel string) bool { return slices.Contains(sourceExtensions, path.Ext(rel)) }
 
 // programSources guesses from a command what it runs.
-func programSources(s fleet.Service, root string) []watch.Place {
-	inRoot := func(dir string) bool { // root itself, or a folder around it
-		rel, err := filepath.Rel(dir, root)
+func programSources(f *fleet.Fleet, s fleet.Service) []watch.Place {
+	inRoot := func(dir string) bool { // the fleet's folder, or one around it
+		rel, err := filepath.Rel(dir, f.Dir)
 		return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+	}
+	folder := func(dir string) watch.Place {
+		return watch.Place{Dir: dir, Deep: !inRoot(dir), Match: func(rel string) bool {
+			return isSource(rel) && !slices.Contains(f.Files, filepath.Join(dir, filepath.FromSlash(rel)))
+		}}
 	}
 	for i, word := range s.Run {
 		if i == 0 && !strings.ContainsRune(word, '/') && !strings.ContainsRune(word, filepath.Separator) {
@@ -139,13 +145,13 @@ func programSources(s fleet.Service, root string) []watch.Place {
 			continue
 		}
 		places := watch.Files(file)
-		if dir := filepath.Dir(file); i > 0 {
-			places = append(places, watch.Place{Dir: dir, Deep: !inRoot(dir), Match: isSource})
+		if i > 0 {
+			places = append(places, folder(filepath.Dir(file)))
 		}
 		return places
 	}
 	if inRoot(s.Dir) {
 		return nil
 	}
-	return []watch.Place{{Dir: s.Dir, Deep: true, Match: isSource}}
+	return []watch.Place{folder(s.Dir)}
 }

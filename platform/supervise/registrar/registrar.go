@@ -12,14 +12,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/musterdev/muster/call/discovery"
 	"github.com/musterdev/muster/problem"
 )
-
-// maxAnswer bounds what is read of an answer, in bytes.
-const maxAnswer = 1 << 20
 
 // Registrar is safe for concurrent use. It does not retry: whoever beats comes
 // again anyway.
@@ -34,13 +30,11 @@ func New(base string) (*Registrar, error) {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("registry address %q: must be a URL such as http://127.0.0.1:8081", base)
 	}
-	// No proxy from the environment: a registry is inside the fleet.
-	transport := &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute}
-	return &Registrar{base: u, http: &http.Client{Transport: transport}}, nil
+	// No connection is kept: one that a pool opened and had no use for would hold up
+	// the end of the registry for five seconds (see http.Server.Shutdown). No proxy
+	// from the environment: a registry is inside the fleet.
+	return &Registrar{base: u, http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}, nil
 }
-
-// Close closes idle connections.
-func (r *Registrar) Close() { r.http.CloseIdleConnections() }
 
 // Put registers an instance, or renews its lease.
 func (r *Registrar) Put(ctx context.Context, in discovery.Instance) error {
@@ -77,8 +71,7 @@ func (r *Registrar) do(ctx context.Context, method string, in any, path ...strin
 		return fmt.Errorf("registry: %w", err)
 	}
 	failed := problem.FromResponse(res)
-	_, drained := io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer)) // so that the connection can be used again
-	if err := errors.Join(failed, drained, res.Body.Close()); err != nil {
+	if err := errors.Join(failed, res.Body.Close()); err != nil {
 		return fmt.Errorf("registry: %s %s: %w", method, req.URL.Path, err)
 	}
 	return nil

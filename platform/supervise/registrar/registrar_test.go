@@ -26,7 +26,6 @@ func TestAgainstTheRegistry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
 	client, err := discovery.NewClient(discovery.ClientConfig{URL: server.URL})
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +90,6 @@ func ExampleRegistrar() {
 		fmt.Println(err)
 		return
 	}
-	defer r.Close()
 	fmt.Println(r.Put(context.Background(), orders))
 	// Output: <nil>
 }

@@ -71,9 +71,9 @@ func TestParseRefuses(t *testing.T) {
 	for query, want := range map[string]problem.Detail{
 		"prize=7":                    {Field: "prize", Reason: `is not known here; did you mean "price"?`},
 		"price.gt3=7":                {Field: "price.gt3", Reason: `is not a filter that "price" has; did you mean "price.gt"?`},
-		"rating=7":                   {Field: "rating", Reason: `is not a filter that "rating" has; did you mean "rating.gte"?`},
+		"rating=7":                   {Field: "rating", Reason: `is not a filter that "rating" has; known are rating.gte`},
 		"hidden=x":                   {Field: "hidden", Reason: `is not a filter that "hidden" has; it cannot be filtered by`},
-		"name.lt=a":                  {Field: "name.lt", Reason: `is not a filter that "name" has; did you mean "name.ne"?`},
+		"name.lt=a":                  {Field: "name.lt", Reason: `is not a filter that "name" has; did you mean "name.in"?`},
 		"Limit=7":                    {Field: "Limit", Reason: `is not known here; did you mean "limit"?`},
 		"limit=0":                    {Field: "limit", Reason: "must be a whole number from 1 to 50"},
 		"limit=51":                   {Field: "limit", Reason: "must be a whole number from 1 to 50"},

@@ -3,32 +3,70 @@ package problem
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
-// Nearest returns the name of known that is most like word, for a message such as
-// `did you mean "price"?`, and "" when none is near: more than a third of the
-// longer one's letters, and more than one, would have to change.
-func Nearest(word string, known []string) string {
-	best, fewest := "", 0
-	w := []rune(word)
-	if len(w) > 100 { // nothing is near to that, and the work grows with its length
-		return ""
+const (
+	maxNear  = 3    // names as near as one another that are still worth telling
+	maxWord  = 64   // characters; a longer word is near to nothing
+	maxKnown = 1000 // names that are searched
+)
+
+// Near returns the names of known that are most like word, for a message such as
+// `did you mean "price"?`: those with the fewest letters to change, case apart, sorted.
+// It is empty when none is near or more than three are: one letter of three may
+// differ, two of seven, three of more.
+func Near(word string, known []string) []string {
+	if len(known) > maxKnown {
+		return nil
 	}
+	w := []rune(strings.ToLower(word))
+	best := allowed(len(w)) + 1
+	var near []string
 	for _, name := range known {
-		n := []rune(name)
-		d := distance(w, n)
-		if d <= max(1, max(len(w), len(n))/3) && d < max(len(w), len(n)) && (best == "" || d < fewest) {
-			best, fewest = name, d
+		switch d := distance(w, []rune(strings.ToLower(name)), best); {
+		case d < best:
+			best, near = d, []string{name}
+		case d == best && d <= allowed(len(w)):
+			near = append(near, name)
 		}
 	}
-	return best
+	if len(near) > maxNear {
+		return nil
+	}
+	slices.Sort(near)
+	return near
 }
 
-// distance counts the letters to insert, delete, replace or swap with their
-// neighbour to make b of a (optimal string alignment).
-func distance(a, b []rune) int {
+// Nearest returns the first of [Near], "" when there is none.
+func Nearest(word string, known []string) string {
+	if near := Near(word, known); len(near) > 0 {
+		return near[0]
+	}
+	return ""
+}
+
+// allowed is how many mistakes a word of so many letters may hold and still be meant.
+func allowed(letters int) int {
+	switch {
+	case letters <= 1:
+		return 0
+	case letters <= 3:
+		return 1
+	case letters <= 7:
+		return 2
+	}
+	return 3
+}
+
+// distance counts the letters to insert, delete, replace or swap with their neighbour
+// to make b of a (optimal string alignment); any value over bound may be bound+1.
+func distance(a, b []rune, bound int) int {
+	if len(a)-len(b) > bound || len(b)-len(a) > bound || len(a) > maxWord || len(b) > maxWord {
+		return bound + 1
+	}
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range row {
+	for j := range last {
 		last[j] = j
 	}
 	for i := range a {
@@ -39,7 +77,7 @@ func distance(a, b []rune) int {
 				cost = 0
 			}
 			row[j+1] = min(last[j]+cost, last[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+			if i > 0 && j > 0 && a[i-1] == b[j] && a[i] == b[j-1] {
 				row[j+1] = min(row[j+1], before[j-1]+1)
 			}
 		}

@@ -59,12 +59,7 @@ func (s *service) forget(r *replica) {
 // program that cannot choose.
 func (s *service) place(r *replica) (fleet.Instance, error) {
 	s.last++
-	sup := s.sup
-	facts := fleet.Instance{
-		ID: fmt.Sprintf("%s-%d", s.name, s.last), Dir: sup.cfg.Dir,
-		RegistryURL: sup.cfg.RegistryURL, BusURL: sup.cfg.BusURL, Telemetry: sup.cfg.Telemetry,
-		Peers: sup.addresses(),
-	}
+	facts := s.sup.facts(fmt.Sprintf("%s-%d", s.name, s.last))
 	taken := slices.ContainsFunc(s.replicas, func(other *replica) bool { return other.pinned })
 	if (r.spec.StablePort || fixed(r.spec)) && !taken {
 		r.pinned = true
@@ -74,7 +69,7 @@ func (s *service) place(r *replica) (fleet.Instance, error) {
 		if *port != 0 {
 			continue
 		}
-		n, err := sup.ports.Take()
+		n, err := s.sup.ports.Take()
 		if err != nil {
 			return facts, err
 		}
@@ -102,9 +97,12 @@ func (s *Supervisor) current() *fleet.Fleet {
 	return s.fleet
 }
 
-// addresses returns where the services are to which others refer.
-func (s *Supervisor) addresses() map[string]fleet.Address {
+// facts returns what every instance is told.
+func (s *Supervisor) facts(id string) fleet.Instance {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.peers)
+	return fleet.Instance{
+		ID: id, Dir: s.cfg.Dir, Peers: maps.Clone(s.peers),
+		RegistryURL: s.cfg.RegistryURL, BusURL: s.cfg.BusURL, Telemetry: s.cfg.Telemetry,
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/musterdev/muster/platform/fleet"
 	"github.com/musterdev/muster/platform/supervise/instance"
 	"github.com/musterdev/muster/platform/supervise/logs"
+	"github.com/musterdev/muster/platform/supervise/plan"
 )
 
 // Scale makes a service have n instances, 0 to fleet.MaxReplicas, and returns when
@@ -147,8 +148,7 @@ func (s *Supervisor) Environment(name string) (map[string]string, error) {
 			}
 		}
 	}
-	return s.current().Environment(svc.spec, fleet.Instance{
-		ID: name + "-guest", Port: svc.guest.Port, GRPCPort: svc.guest.GRPCPort, Dir: s.cfg.Dir,
-		RegistryURL: s.cfg.RegistryURL, BusURL: s.cfg.BusURL, Telemetry: s.cfg.Telemetry, Peers: s.addresses(),
-	})
+	facts := s.facts(name + "-guest")
+	facts.Port, facts.GRPCPort = svc.guest.Port, svc.guest.GRPCPort
+	return plan.Environment(s.current(), svc.spec, facts)
 }

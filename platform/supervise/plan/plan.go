@@ -3,9 +3,11 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +24,7 @@ import (
 // program is what was built for it, or ""; env is what every child is told besides
 // its own variables. Its error, of the fleet file, says where.
 func Instance(f *fleet.Fleet, s fleet.Service, facts fleet.Instance, program string, env []string) (instance.Config, error) {
-	own, err := f.Environment(s, facts)
+	own, err := Environment(f, s, facts)
 	if err != nil {
 		return instance.Config{}, err
 	}
@@ -43,6 +45,18 @@ func Instance(f *fleet.Fleet, s fleet.Service, facts fleet.Instance, program str
 			Endpoints: map[string]string{discovery.HTTP: Local(facts.Port), discovery.GRPC: Local(facts.GRPCPort)},
 		},
 	}, nil
+}
+
+// Environment returns the variables that an instance is told: those of the fleet
+// file, and a folder for what should survive a restart, such as the last known
+// addresses of other services. All instances of a service share it.
+func Environment(f *fleet.Fleet, s fleet.Service, facts fleet.Instance) (map[string]string, error) {
+	env, err := f.Environment(s, facts)
+	if err != nil {
+		return nil, err
+	}
+	env["MUSTER_STATE_DIR"] = filepath.Join(cmp.Or(facts.Dir, f.Dir), ".muster", "state", s.Name)
+	return env, nil
 }
 
 // question turns a probe of the file into one of an instance.

@@ -45,7 +45,10 @@ services:
 		name, value, _ := strings.Cut(v, "=")
 		told[name] = value
 	}
-	for name, want := range map[string]string{"HOME": "/home/x", "LOG": "debug", "PORT": "20001", "GRPC_PORT": "20002", "MUSTER_INSTANCE": "orders-4"} {
+	for name, want := range map[string]string{
+		"HOME": "/home/x", "LOG": "debug", "PORT": "20001", "GRPC_PORT": "20002",
+		"MUSTER_INSTANCE": "orders-4", "MUSTER_STATE_DIR": filepath.Join(f.Dir, ".muster", "state", "orders"),
+	} {
 		if told[name] != want {
 			t.Errorf("%s = %q, want %q", name, told[name], want)
 		}

@@ -109,12 +109,21 @@ func (c *Client) View(service string) *View {
 // programs that show them; calls use View.
 func (c *Client) Catalog(ctx context.Context) (Catalog, error) { return c.remote.catalog(ctx) }
 
-// Order tells an instance, by way of the registry, that it drains: callers stop
-// choosing it and its holder learns of it with the next beat. The only state that can
-// be ordered is Draining. The error has the code problem.NotFound when the registry
-// does not know the instance.
-func (c *Client) Order(ctx context.Context, id string, state State) error {
-	return c.remote.order(ctx, id, state)
+// Put registers an instance, or renews its lease, once. It is for who holds the leases
+// of other programs; a program's own is held by Hold.
+func (c *Client) Put(ctx context.Context, in Instance) error {
+	_, err := c.remote.put(ctx, in)
+	return err
+}
+
+// Delete removes an instance; one that is unknown is no error.
+func (c *Client) Delete(ctx context.Context, id string) error { return c.remote.remove(ctx, id) }
+
+// Drain tells an instance, by way of the registry, that it drains: callers stop
+// choosing it and its holder learns of it with the next beat. The error has the code
+// problem.NotFound when the registry does not know the instance.
+func (c *Client) Drain(ctx context.Context, id string) error {
+	return c.remote.order(ctx, id, Draining)
 }
 
 // follow watches until Close.

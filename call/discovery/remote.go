@@ -75,7 +75,7 @@ func (r *remote) do(ctx context.Context, method string, in, out any, query url.V
 	}
 	res, err := r.http.Do(req)
 	if err != nil {
-		return err // it names method and URL
+		return fmt.Errorf("registry: %w", err)
 	}
 	defer func() { _ = res.Body.Close() }() // the answer was read
 	if err := problem.FromResponse(res); err != nil {

@@ -94,33 +94,32 @@ func TestChaosSharesItsKills(t *testing.T) {
 	}
 }
 
-// part is something that is started again whenever it is killed, too soon if told so.
-type part struct {
-	alive, immortal bool
-	kills           int
-}
-
-func (p *part) kill() error {
-	if !p.alive {
-		return errors.New("it does not run")
-	}
-	p.kills++
-	p.alive = p.immortal
-	return nil
-}
-
 func TestDown(t *testing.T) {
-	for _, immortal := range []bool{false, true} {
+	for name, test := range map[string]struct {
+		back   time.Duration // after the kill; 0: it never dies
+		broken bool
+		held   bool
+	}{
+		"comes back":       {6 * time.Second, false, true},
+		"never dies":       {0, false, false},
+		"stays away":       {time.Hour, false, false},
+		"cannot be killed": {6 * time.Second, true, false},
+	} {
 		synctest.Test(t, func(t *testing.T) {
-			p := &part{alive: true, immortal: immortal}
 			began := time.Now()
 			r := drill.Down(t.Context(), drill.Outage{
-				Part: "control", For: 5 * time.Second, Back: 3 * time.Second, Kill: p.kill,
-				Alive: func() bool { p.alive = p.alive || time.Since(began) > 6*time.Second; return p.alive },
+				Part: "control", For: 5 * time.Second, Back: 3 * time.Second,
+				Kill: func(time.Duration) error {
+					if test.broken {
+						return errors.New("it does not run")
+					}
+					return nil
+				},
+				Alive: func() bool { return time.Since(began) > test.back },
 				Flows: []drill.Flow{{Name: "gRPC", Think: time.Millisecond, Request: func(context.Context, int) error { return nil }}},
 			})
-			if r.Held() == immortal || p.kills == 0 {
-				t.Errorf("immortal %v, %d kills: %+v", immortal, p.kills, r)
+			if r.Held() != test.held {
+				t.Errorf("%s: %+v", name, r)
 			}
 		})
 	}

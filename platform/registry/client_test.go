@@ -200,7 +200,7 @@ func TestClientOverTheNetwork(t *testing.T) {
 	until(ctx, t, view, func(list []discovery.Instance) bool { return len(list) == n+1 })
 	lease.Release()
 	until(ctx, t, view, func(list []discovery.Instance) bool { return len(list) <= n })
-	if err := c.Order(ctx, "nobody", discovery.Draining); err == nil || !strings.Contains(err.Error(), "nobody") {
+	if err := c.Drain(ctx, "nobody"); err == nil || !strings.Contains(err.Error(), "nobody") {
 		t.Errorf("order to a stranger: %v", err)
 	}
 }

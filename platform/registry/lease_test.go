@@ -43,7 +43,7 @@ func TestLeaseIsToldToDrain(t *testing.T) {
 		view := operator.View("cart")
 		lease := hold(c, "cart", 1)[0]
 		w.pass(0)
-		if err := operator.Order(w.Context(), "cart-000", discovery.Draining); err != nil {
+		if err := operator.Drain(w.Context(), "cart-000"); err != nil {
 			t.Fatal(err)
 		}
 		w.pass(0)

@@ -25,7 +25,6 @@ import (
 	"github.com/musterdev/muster/platform/supervise/instance"
 	"github.com/musterdev/muster/platform/supervise/internal/testchild"
 	"github.com/musterdev/muster/platform/supervise/plan"
-	"github.com/musterdev/muster/platform/supervise/registrar"
 )
 
 func TestMain(m *testing.M) {
@@ -95,7 +94,7 @@ func newWorld(t *testing.T, change func(*Config), services ...string) *world {
 	}
 	reg := registry.New(registry.Config{TTL: time.Minute})
 	w.registry = httptest.NewServer(reg)
-	client, err := registrar.New(w.registry.URL)
+	client, err := discovery.NewClient(discovery.ClientConfig{URL: w.registry.URL})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/musterdev/muster"
 	"github.com/musterdev/muster/platform/fleet"
+	"github.com/musterdev/muster/platform/supervise/event"
 )
 
 // The exit statuses of every verb.
@@ -108,13 +109,8 @@ func report(err error, t terminal) int {
 func printError(w io.Writer, err error) {
 	lines := strings.Split(strings.TrimRight(err.Error(), "\n"), "\n")
 	_, _ = fmt.Fprintln(w, "error:", strings.Join(lines, "\n       "))
-	if d, ok := errors.AsType[interface {
-		error
-		Details() []string
-	}](err); ok {
-		for _, line := range d.Details() {
-			_, _ = fmt.Fprintln(w, "    "+line)
-		}
+	for _, line := range event.Details(err) {
+		_, _ = fmt.Fprintln(w, "    "+line)
 	}
 }
 

@@ -50,6 +50,8 @@ func (c *demoCmd) Run(ctx context.Context, t terminal) error {
 			return err
 		}
 		defer func() { _ = os.RemoveAll(dir) }() // a temporary folder that stays is no failure of the demo
+	} else if err := os.MkdirAll(dir, 0o755); err != nil {
+		return usageError{fmt.Errorf("--dir: %w", err)}
 	}
 	out := t.out
 	if c.JSON {

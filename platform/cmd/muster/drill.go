@@ -62,14 +62,14 @@ func (c *rollingCmd) Run(ctx context.Context, t terminal) error {
 // controlDownCmd keeps control dead.
 type controlDownCmd struct{ drillFlags }
 
-// controlBack is how long the supervisor's longest pause between two starts may last.
-const controlBack = 45 * time.Second
+// controlBack is how soon control must be ready when it may start again.
+const controlBack = 5 * time.Second
 
 func (c *controlDownCmd) Run(ctx context.Context, t terminal) error {
 	return c.drill(ctx, t, func(shop *shopFleet, flows []drill.Flow) *drill.Report {
 		return drill.Down(ctx, drill.Outage{
 			Part: "control", For: c.For, Back: controlBack, Flows: flows,
-			Kill: func() error { return shop.Kill("control") },
+			Kill: func(away time.Duration) error { return shop.fleet.KillFor("control", away) },
 			Alive: func() bool {
 				return slices.ContainsFunc(shop.fleet.Status().Engines, func(e instance.Status) bool {
 					return e.Service == "control" && e.Phase == instance.Ready

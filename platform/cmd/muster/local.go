@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/musterdev/muster"
+	"github.com/musterdev/muster/call/discovery"
 	"github.com/musterdev/muster/platform/control"
 	"github.com/musterdev/muster/platform/fleet"
 	"github.com/musterdev/muster/platform/gateway"
@@ -25,7 +27,6 @@ import (
 	"github.com/musterdev/muster/platform/supervise/event"
 	"github.com/musterdev/muster/platform/supervise/ports"
 	"github.com/musterdev/muster/platform/supervise/probe"
-	"github.com/musterdev/muster/platform/supervise/registrar"
 )
 
 // local says how a fleet runs on this machine: the supervisor in this process,
@@ -134,7 +135,9 @@ func (l *local) config(controlURL string) (supervise.Config, error) {
 	if err != nil {
 		return supervise.Config{}, fmt.Errorf("find the muster binary itself: %w", err)
 	}
-	registry, err := registrar.New(controlURL)
+	// No connection is kept: one that a pool opened and had no use for would hold up
+	// the end of control for five seconds (see http.Server.Shutdown).
+	registry, err := discovery.NewClient(discovery.ClientConfig{URL: controlURL, HTTP: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}})
 	if err != nil {
 		return supervise.Config{}, err
 	}

@@ -48,12 +48,12 @@ func before(a, b Candidate) bool {
 func start(candidates []Candidate, turn uint64) int {
 	total := uint64(0)
 	for _, c := range candidates {
-		total += uint64(max(0, c.Weight)) //nolint:gosec // not negative
+		total += uint64(max(0, c.Weight))
 	}
 	const golden = 0x9e3779b97f4a7c15 // 2^64 / phi
 	point, _ := bits.Mul64(turn*golden, total)
 	for i, c := range candidates {
-		weight := uint64(max(0, c.Weight)) //nolint:gosec // not negative
+		weight := uint64(max(0, c.Weight))
 		if point < weight {
 			return i
 		}

@@ -18,12 +18,13 @@ for _ in $(seq 1200); do
 	kill -0 "$demo" 2>/dev/null || { cat "$dir/demo.log"; exit 1; }
 	sleep 0.5
 done
-curl -sf 'http://127.0.0.1:8080/v1/products?limit=1' && echo
+curl -sf "http://127.0.0.1:${MUSTER_EDGE_PORT:-8080}/v1/products?limit=1" && echo
 # make passes the signal on to the demo
 pkill -INT -P "$demo" || kill -INT "$demo"
 wait "$demo" || true
 echo "make demo: the first page after $((SECONDS - began)) s, compiling included"
 
+unset MUSTER_EDGE_PORT MUSTER_CONTROL_PORT
 echo "== make test"
 began=$SECONDS
 make test

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -13,12 +14,17 @@ import (
 // progress prints what happens to a fleet, one line each.
 type progress struct {
 	out   io.Writer
+	json  bool        // an object a line instead, everything there is
 	calm  bool        // deaths are meant, nobody need hear of them
 	quiet atomic.Bool // only what went wrong
 	ready bool
 }
 
 func (p *progress) show(e event.Event) {
+	if p.json {
+		_ = json.NewEncoder(p.out).Encode(e) // who does not read on misses it
+		return
+	}
 	name := e.Instance
 	if name == "" {
 		name = e.Service

@@ -87,6 +87,7 @@ func (c *logsCmd) Run(ctx context.Context, t terminal) error {
 type scaleCmd struct {
 	fleetDir
 	Services []string `arg:"" placeholder:"SERVICE=N" help:"Services and how many replicas each: cart=3."`
+	JSON     bool     `name:"json" help:"Print JSON."`
 }
 
 func (c *scaleCmd) Run(ctx context.Context, t terminal) error {
@@ -103,21 +104,34 @@ func (c *scaleCmd) Run(ctx context.Context, t terminal) error {
 		}
 		orders = append(orders, order{name, n})
 	}
+	scaled := map[string]int{}
 	for _, o := range orders {
 		if err := c.client().Scale(ctx, o.service, o.n); err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(t.out, "%s has %d replicas\n", o.service, o.n)
+		scaled[o.service] = o.n
+		if !c.JSON {
+			_, _ = fmt.Fprintf(t.out, "%s has %d replicas\n", o.service, o.n)
+		}
+	}
+	if c.JSON {
+		return writeJSON(t.out, scaled)
 	}
 	return nil
 }
 
 // downCmd ends a fleet.
-type downCmd struct{ fleetDir }
+type downCmd struct {
+	fleetDir
+	JSON bool `name:"json" help:"Print JSON."`
+}
 
 func (c *downCmd) Run(ctx context.Context, t terminal) error {
 	if err := c.client().Down(ctx); err != nil {
 		return err
+	}
+	if c.JSON {
+		return writeJSON(t.out, map[string]bool{"ended": true})
 	}
 	_, _ = fmt.Fprintln(t.out, "the fleet has ended")
 	return nil

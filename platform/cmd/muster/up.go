@@ -14,6 +14,7 @@ type upCmd struct {
 	fleetFlags
 	Single bool `help:"Supervisor and engines in one process."`
 	Watch  bool `default:"true" negatable:"" help:"Replace a service when the files it is made from change."`
+	JSON   bool `name:"json" help:"Print what happens as JSON, an object a line."`
 }
 
 func (c *upCmd) Run(ctx context.Context, t terminal) error {
@@ -24,11 +25,14 @@ func (c *upCmd) Run(ctx context.Context, t terminal) error {
 	if f.On != fleet.Local {
 		return usagef("environment %q is on %s: muster up runs fleets on this machine", f.EnvironmentName, f.On)
 	}
-	p := &progress{out: t.out}
+	p := &progress{out: t.out, json: c.JSON}
 	l := &local{fleet: f, dir: f.Dir, single: c.Single, load: c.load, watch: c.Watch, events: p.show}
 	up, err := l.start(ctx)
 	if err != nil {
 		return err
+	}
+	if c.JSON {
+		return <-up.ended
 	}
 	_, _ = fmt.Fprintf(t.out, "\nedge      %s\nregistry  %s/v1/services\nlogs      %s\nCtrl-C ends it; muster ps, logs, scale work from another terminal.\n",
 		up.EdgeURL, up.ControlURL, filepath.Join(f.Dir, supervise.Folder, "logs"))

@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -25,10 +26,11 @@ type Config struct {
 	Retry    resilience.Retry // zero: resilience.DefaultRetry
 	// Timeout bounds a call whose context has no deadline: an HTTP call until the
 	// response's headers are there, a unary gRPC call to its end. 0 means 10 s,
-	// negative none.
+	// negative none. gRPC tells the peer of it; HTTP does not, as the answer's body may
+	// be a stream that goes on.
 	Timeout time.Duration
-	// Wait bounds how long a call waits for an instance while the service has
-	// none that may be chosen. 0 means 3 s, negative not at all.
+	// Wait bounds how long a call waits for an instance while the service has none
+	// that may be chosen or none that can be reached. 0 means 3 s, negative not at all.
 	Wait   time.Duration
 	TLS    mtls.Source // nil: mtls.Plain
 	Tokens auth.Source // nil: auth.Open
@@ -37,6 +39,10 @@ type Config struct {
 	// GRPC is added to the options of every gRPC connection.
 	GRPC []grpc.DialOption
 }
+
+// leastPause keeps attempts at an instance that refuses them from spinning; it
+// doubles five times.
+const leastPause = 10 * time.Millisecond
 
 // Caller makes calls to the services a Resolver knows. It is safe for concurrent
 // use; a process needs one.
@@ -50,6 +56,9 @@ type Caller struct {
 
 // New returns a Caller. Close releases its connections.
 func New(cfg Config) *Caller {
+	if cfg.Resolver == nil {
+		cfg.Resolver = discovery.Fixed(nil) // every call says that there is no instance
+	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 10 * time.Second
 	}
@@ -133,21 +142,19 @@ func (c *Caller) Do(ctx context.Context, op Op, attempt func(ctx context.Context
 		}
 		if slices.Contains(tried, m) { // there is no other: give it time, or a new one to appear
 			m.end()
-			pauseUntil(ctx, changed, c.cfg.Retry.Pause(n-1))
+			pauseUntil(ctx, changed, max(leastPause<<min(n-2, 5), c.cfg.Retry.Pause(n-1)))
 			if m, err = c.next(ctx, pool, op, tried); err != nil {
 				return err
 			}
 		}
 		in := m.info.Load()
 		t := &Ticket{Instance: *in, Addr: in.Endpoints[op.Endpoint], member: m}
-		err = attempt(ctx, t)
-		if err == nil {
+		if err = t.run(ctx, attempt); err == nil {
 			m.answered()
 			return nil
 		}
-		t.Done()
 		f := failure(ctx, err)
-		away := !f.Sent && !f.Timeout && !f.Answered
+		away := !f.Sent && !f.Timeout && !f.Answered && !f.Final
 		if away {
 			m.failedDial(time.Now())
 		}
@@ -155,8 +162,23 @@ func (c *Caller) Do(ctx context.Context, op Op, attempt func(ctx context.Context
 		if !c.cfg.Retry.Again(n, op.Idempotent, f) && !(away && time.Since(began) < c.cfg.Wait) {
 			return err
 		}
-		tried = append(tried, m)
+		if !slices.Contains(tried, m) {
+			tried = append(tried, m)
+		}
 	}
+}
+
+// run makes one attempt; the ticket stays open only when it succeeds.
+func (t *Ticket) run(ctx context.Context, attempt func(context.Context, *Ticket) error) error {
+	succeeded := false
+	defer func() { // also when it panics
+		if !succeeded {
+			t.Done()
+		}
+	}()
+	err := attempt(ctx, t)
+	succeeded = err == nil
+	return err
 }
 
 // next chooses a member, waiting a bounded time for one to appear.
@@ -191,11 +213,14 @@ func (c *Caller) next(ctx context.Context, p *pool, op Op, tried []*member) (*me
 // noToken is an attempt that was not made for want of a token: no other instance
 // would change that.
 func noToken(err error, service string) error {
-	return &Failed{Err: fmt.Errorf("no token for calls to %q: %w", service, err), Failure: resilience.Failure{Answered: true}}
+	return &Failed{Err: fmt.Errorf("no token for calls to %q: %w", service, err), Failure: resilience.Failure{Final: true}}
 }
 
+// ErrNoInstance is what a call satisfies with errors.Is that found no instance to go to.
+var ErrNoInstance = errors.New("no instance")
+
 func noInstance(op Op) error {
-	return &Failed{Err: problem.New(problem.Unavailable,
+	return &Failed{Err: problem.Wrap(ErrNoInstance, problem.Unavailable,
 		"no instance of service %q offers %s: start it, or check its name and its readiness", op.Service, op.Endpoint)}
 }
 

@@ -15,13 +15,17 @@ import (
 // (gRPC has its own: grpc-timeout.)
 const DeadlineHeader = "Request-Timeout"
 
+// maxDeadline is the longest time a caller says it waits.
+const maxDeadline = 24 * time.Hour
+
 // setDeadline writes the time left until ctx's deadline, at least 1 ms.
 func setDeadline(ctx context.Context, h http.Header) {
 	at, ok := ctx.Deadline()
 	if !ok {
 		return
 	}
-	h.Set(DeadlineHeader, strconv.FormatInt(max(1, time.Until(at).Milliseconds()), 10))
+	left := min(time.Until(at), maxDeadline)
+	h.Set(DeadlineHeader, strconv.FormatInt(max(1, left.Milliseconds()), 10))
 }
 
 // ReceiveDeadline gives each request's context the deadline its caller sent in
@@ -34,9 +38,9 @@ func ReceiveDeadline(next http.Handler) http.Handler {
 			return
 		}
 		ms, err := strconv.ParseInt(v, 10, 64)
-		if err != nil || ms <= 0 || ms > int64(24*time.Hour/time.Millisecond) {
-			problem.Write(w, r, problem.New(problem.InvalidArgument,
-				"header %s is not a number of milliseconds from 1 to 86400000", DeadlineHeader).WithField(DeadlineHeader, "out of range"))
+		if err != nil || ms <= 0 || ms > maxDeadline.Milliseconds() {
+			problem.Write(w, r, problem.New(problem.InvalidArgument, "header %s is not a number of milliseconds from 1 to %d",
+				DeadlineHeader, maxDeadline.Milliseconds()).WithField(DeadlineHeader, "out of range"))
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), time.Duration(ms)*time.Millisecond)
@@ -68,12 +72,18 @@ func newHeaderTimer(ctx context.Context, after time.Duration) (context.Context, 
 // stop reports whether the headers came in time.
 func (h *headerTimer) stop() bool { return h.timer == nil || h.timer.Stop() }
 
-// explain turns the cancellation by the timer into a deadline error a caller can
-// branch on.
-func (h *headerTimer) explain(err error, op Op, t *Ticket) error {
+// explain gives a failed attempt the code a caller can branch on: the time was up,
+// nobody was reached, or it is not known whether the call was carried out.
+func (h *headerTimer) explain(err error, op Op, t *Ticket, sent bool) error {
 	if errors.Is(context.Cause(h.ctx), errNoHeaders) {
 		return problem.Wrap(context.DeadlineExceeded, problem.DeadlineExceeded,
 			"service %q (%s at %s) gave no answer to %s within %s", op.Service, t.Instance.ID, t.Addr, op.Name, h.after)
 	}
-	return fmt.Errorf("call %s of service %q at %s: %w", op.Name, op.Service, t.Addr, err)
+	switch {
+	case h.ctx.Err() != nil:
+		return fmt.Errorf("call %s of service %q at %s: %w", op.Name, op.Service, t.Addr, err)
+	case sent:
+		return problem.Wrap(err, problem.Unknown, "service %q (%s) broke off %s before it answered: it may have been carried out", op.Service, t.Instance.ID, op.Name)
+	}
+	return problem.Wrap(err, problem.Unavailable, "service %q (%s) cannot be reached", op.Service, t.Instance.ID)
 }

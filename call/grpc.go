@@ -7,12 +7,16 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -57,13 +61,17 @@ func (c *conn) Invoke(ctx context.Context, method string, args, reply any, opts 
 func (c *conn) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	var stream grpc.ClientStream
 	err := c.do(ctx, method, func(ctx context.Context, t *Ticket, cc *grpc.ClientConn) error {
+		// The stream's own context is not asked for: that would end grpc-go's right to
+		// begin a stream again that the server never saw.
+		ctx, cancel := context.WithCancel(ctx)
 		s, err := cc.NewStream(ctx, desc, method, opts...)
 		if err != nil {
+			cancel()
 			return err
 		}
-		done := sync.OnceFunc(t.Done)
-		context.AfterFunc(s.Context(), done)
-		stream = &heldStream{ClientStream: s, done: done}
+		done := sync.OnceFunc(func() { t.Done(); cancel() })
+		context.AfterFunc(ctx, done)
+		stream = &heldStream{ClientStream: s, many: desc.ServerStreams, done: done}
 		return nil
 	})
 	return stream, err
@@ -71,12 +79,13 @@ func (c *conn) NewStream(ctx context.Context, desc *grpc.StreamDesc, method stri
 
 type heldStream struct {
 	grpc.ClientStream
+	many bool // answers; else the first is the last
 	done func()
 }
 
 func (s *heldStream) RecvMsg(m any) error {
 	err := s.ClientStream.RecvMsg(m)
-	if err != nil {
+	if err != nil || !s.many {
 		s.done()
 	}
 	return err
@@ -95,7 +104,11 @@ func (c *conn) do(ctx context.Context, method string, attempt func(context.Conte
 		}
 		seen := &progress{}
 		if err := attempt(context.WithValue(ctx, progressKey{}, seen), t, cc); err != nil {
-			return &Failed{Err: err, Failure: resilience.Failure{Sent: seen.sent.Load(), Answered: seen.answered.Load()}}
+			sent := seen.sent.Load()
+			return &Failed{Err: err, Failure: resilience.Failure{
+				Sent: sent, Answered: seen.answered.Load(),
+				Final: !sent && status.Code(err) != codes.Unavailable, // such as a message that cannot be written
+			}}
 		}
 		return nil
 	})
@@ -116,6 +129,9 @@ func (c *Caller) authorize(ctx context.Context, service string) (context.Context
 	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token), nil
 }
 
+// minConnect is how long an attempt to connect may take.
+const minConnect = 2 * time.Second
+
 // conn returns the member's connection, opened at first use.
 func (c *Caller) conn(t *Ticket) (*grpc.ClientConn, error) {
 	m := t.member
@@ -132,6 +148,10 @@ func (c *Caller) conn(t *Ticket) (*grpc.ClientConn, error) {
 		grpc.WithTransportCredentials(creds),
 		grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) { return c.cfg.Dial(ctx, addr) }),
 		grpc.WithStatsHandler(watcher{}),
+		// whoever is back is to be noticed soon, however long it was away
+		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: minConnect, Backoff: backoff.Config{
+			BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second,
+		}}),
 		grpc.WithDisableServiceConfig(), // retries are decided in one place, here
 	}, c.cfg.GRPC...)
 	cc, err := grpc.NewClient("passthrough:///"+t.Addr, opts...)
@@ -170,8 +190,10 @@ func (watcher) HandleRPC(ctx context.Context, s stats.RPCStats) {
 // idempotent reports whether a gRPC call may be repeated: its method declares it,
 // or the call carries a key.
 func idempotent(ctx context.Context, method string) bool {
-	if md, ok := metadata.FromOutgoingContext(ctx); ok && len(md.Get(IdempotencyKey)) > 0 {
-		return true
+	if md, ok := metadata.FromOutgoingContext(ctx); ok {
+		if keys := md.Get(IdempotencyKey); len(keys) > 0 && keys[0] != "" {
+			return true
+		}
 	}
 	name := protoreflect.FullName(strings.ReplaceAll(strings.TrimPrefix(method, "/"), "/", "."))
 	d, err := protoregistry.GlobalFiles.FindDescriptorByName(name)

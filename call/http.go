@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,9 +20,20 @@ import (
 // Client returns an HTTP client for one service: the host of a URL is replaced by
 // the instance chosen, so http://catalog/v1/products reaches catalog. Its calls
 // carry deadline and token and are repeated where that is safe. A request body is
-// repeated only when it has GetBody, as those made by http.NewRequest have.
+// repeated only when it has GetBody, as those made by http.NewRequest have. The
+// scheme of a URL does not matter: Config.TLS decides. A redirect to another host is
+// not followed but returned, as it leads out of the fleet.
 func (c *Caller) Client(service string) *http.Client {
-	return &http.Client{Transport: c.Transport(service)}
+	return &http.Client{Transport: c.Transport(service), CheckRedirect: StayWithin}
+}
+
+// StayWithin is an http.Client's CheckRedirect: a redirect to another host is
+// returned as the answer, and so is the tenth.
+func StayWithin(r *http.Request, via []*http.Request) error {
+	if r.URL.Host != via[0].URL.Host || len(via) >= 10 {
+		return http.ErrUseLastResponse
+	}
+	return nil
 }
 
 // Transport returns the http.RoundTripper of [Caller.Client], to be wrapped.
@@ -58,14 +70,20 @@ func (c *Caller) RoundTrip(r *http.Request, op Op) (*http.Response, error) {
 		if err != nil {
 			return err
 		}
-		var sent atomic.Bool
+		var begun, sent atomic.Bool
 		out = out.WithContext(httptrace.WithClientTrace(out.Context(), &httptrace.ClientTrace{
+			GetConn:      func(string) { begun.Store(true) },
 			WroteHeaders: func() { sent.Store(true) },
 		}))
 		res, err = c.transport(op).RoundTrip(out) //nolint:bodyclose // closed by whoever reads it
 		if err != nil {
-			failed = header.explain(err, op, t)
-			return &Failed{Err: failed, Failure: resilience.Failure{Sent: sent.Load()}}
+			failed = fmt.Errorf("call %s of service %q: %w", op.Name, op.Service, err)
+			if begun.Load() {
+				failed = header.explain(err, op, t, sent.Load())
+			}
+			return &Failed{Err: failed, Failure: resilience.Failure{
+				Sent: sent.Load(), Final: !begun.Load(), // net/http refused the request itself
+			}}
 		}
 		res.Body = holdOpen(res.Body, func() { t.Done(); header.cancel() })
 		return nil
@@ -73,14 +91,14 @@ func (c *Caller) RoundTrip(r *http.Request, op Op) (*http.Response, error) {
 	body.end(err == nil)
 	if err != nil {
 		if errors.Is(context.Cause(ctx), errNoHeaders) && !errors.Is(err, context.DeadlineExceeded) {
-			err = header.explain(err, op, last) // it expired between two attempts
+			err = header.explain(err, op, last, true) // it expired between two attempts
 		}
 		header.cancel()
 		return nil, err
 	}
 	if !header.stop() {
 		_ = res.Body.Close() // the time was up just as the answer came
-		return nil, header.explain(context.DeadlineExceeded, op, last)
+		return nil, header.explain(context.DeadlineExceeded, op, last, true)
 	}
 	return res, nil
 }
@@ -96,9 +114,8 @@ func (c *Caller) prepare(ctx context.Context, r *http.Request, op Op, t *Ticket,
 	if out.Host == "" {
 		out.Host = r.URL.Host
 	}
-	var err error
-	if out.Body, err = body.next(); err != nil {
-		return nil, err
+	if !op.Idempotent {
+		hideKeys(out.Header)
 	}
 	setDeadline(ctx, out.Header)
 	token, err := c.cfg.Tokens.Token(ctx, op.Service)
@@ -108,7 +125,21 @@ func (c *Caller) prepare(ctx context.Context, r *http.Request, op Op, t *Ticket,
 	if token != "" {
 		out.Header.Set("Authorization", "Bearer "+token)
 	}
+	if out.Body, err = body.next(); err != nil { // last: what GetBody made must reach the transport, which closes it
+		return nil, err
+	}
 	return out, nil
+}
+
+// hideKeys writes the headers by which net/http itself decides to send a request
+// again in a way it does not look for; to the peer they are the same (RFC 9110, 5.1).
+func hideKeys(h http.Header) {
+	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
+		if v, ok := h[name]; ok {
+			delete(h, name)
+			h[strings.ToLower(name)] = v
+		}
+	}
 }
 
 // transportKey separates connection pools by what they may not share.
@@ -262,6 +293,10 @@ type heldWriter struct {
 	*held
 	io.Writer
 }
+
+// Read does not end the attempt at the end of what the peer says: the other
+// direction may go on.
+func (h *heldWriter) Read(p []byte) (int, error) { return h.ReadCloser.Read(p) }
 
 // CloseWrite ends the sending direction; the other goes on.
 func (h *heldWriter) CloseWrite() error {

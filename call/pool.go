@@ -89,7 +89,7 @@ func (p *pool) choose(op Op, tried []*member, now time.Time) *member {
 	defer p.mu.Unlock()
 	p.refresh()
 	usable := usable(p.members, op)
-	candidates := make([]balance.Candidate, len(usable), 32)
+	candidates := make([]balance.Candidate, len(usable))
 	for i, m := range usable {
 		weight := m.info.Load().Weight
 		if weight <= 0 {

@@ -2,7 +2,6 @@ package discovery
 
 import (
 	"maps"
-	"slices"
 )
 
 // State says whether an instance may be chosen for a call.
@@ -49,18 +48,4 @@ func (in Instance) Equal(other Instance) bool {
 	return in.ID == other.ID && in.Service == other.Service && in.Version == other.Version && in.Zone == other.Zone &&
 		in.Weight == other.Weight && in.State == other.State && in.Holder == other.Holder &&
 		maps.Equal(in.Endpoints, other.Endpoints) && maps.Equal(in.Meta, other.Meta)
-}
-
-// Available returns the instances of list that may be chosen for a call to the
-// named endpoint: those that are ready, or, when none is, those that drain.
-func Available(list []Instance, endpoint string) []Instance {
-	pick := func(s State) []Instance {
-		return slices.DeleteFunc(slices.Clone(list), func(in Instance) bool {
-			return in.State != s || in.Endpoints[endpoint] == ""
-		})
-	}
-	if ready := pick(Ready); len(ready) > 0 {
-		return ready
-	}
-	return pick(Draining)
 }

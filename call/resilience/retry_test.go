@@ -21,6 +21,7 @@ func TestAgain(t *testing.T) {
 		"sent, idempotent":               {1, true, sent, true},
 		"last attempt":                   {3, true, unsent, false},
 		"the peer answered":              {1, true, resilience.Failure{Sent: true, Answered: true}, false},
+		"no instance could answer it":    {1, true, resilience.Failure{Final: true}, false},
 		"the caller's time is up":        {1, true, resilience.Failure{Timeout: true}, false},
 		"second attempt, nothing sent":   {2, false, unsent, true},
 		"second attempt, not idempotent": {2, false, sent, false},

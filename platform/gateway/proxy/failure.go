@@ -35,7 +35,7 @@ func (t *transit) explain(ctx context.Context, err error) error {
 		return problem.Wrap(err, problem.DeadlineExceeded, "service %q gave no answer in the time the request allows; it may still do what was asked", service)
 	case fault != nil:
 		return t.clientFault(fault)
-	case problem.CodeOf(err) == problem.Unavailable:
+	case errors.Is(err, call.ErrNoInstance):
 		return problem.Wrap(err, problem.Unavailable, "service %q has no instance that is ready", service).WithRetryAfter(retryAfter)
 	case ok && !failed.Sent:
 		return problem.Wrap(err, problem.Unavailable, "service %q cannot be reached", service).WithRetryAfter(retryAfter)

@@ -1,0 +1,135 @@
+package call
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+)
+
+// rewinder hands out the request's body once an attempt: made anew by GetBody where
+// there is one, else the original for as long as no attempt has read of it.
+type rewinder struct {
+	request *http.Request
+
+	mu       sync.Mutex
+	current  *unclosed // the copy of the running attempt
+	released bool      // that attempt closed its copy
+	read     bool      // an attempt began to read the original
+	answered bool      // the attempt that got the answer may go on reading
+}
+
+var errBodyGone = errors.New("the request's body was read and cannot be repeated")
+
+func (b *rewinder) empty() bool {
+	return b.request.Body == nil || b.request.Body == http.NoBody
+}
+
+// repeatable reports whether a request that was sent can be sent again.
+func (b *rewinder) repeatable() bool { return b.empty() || b.request.GetBody != nil }
+
+func (b *rewinder) next() (io.ReadCloser, error) {
+	if b.empty() {
+		return b.request.Body, nil
+	}
+	if b.request.GetBody != nil {
+		return b.request.GetBody()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.read {
+		return nil, errBodyGone
+	}
+	b.current, b.released = &unclosed{of: b}, false
+	return b.current, nil
+}
+
+// end is called when no attempt follows. After an answer the transport may still be
+// reading the original, or be about to, as in a stream that the server begins; then
+// closing it is left to the transport.
+func (b *rewinder) end(answered bool) {
+	if b.empty() {
+		return
+	}
+	b.mu.Lock()
+	b.answered = answered
+	left := b.read || answered && b.current != nil && !b.released
+	b.mu.Unlock()
+	if !left {
+		_ = b.request.Body.Close()
+	}
+}
+
+// unclosed is the original body as one attempt sees it. Closing it ends the
+// original only when no other attempt can need that.
+type unclosed struct {
+	of   *rewinder
+	read bool
+}
+
+func (u *unclosed) Read(p []byte) (int, error) {
+	u.of.mu.Lock()
+	u.read, u.of.read = true, true
+	u.of.mu.Unlock()
+	return u.of.request.Body.Read(p)
+}
+
+func (u *unclosed) Close() error {
+	b := u.of
+	b.mu.Lock()
+	late := b.current != u // an earlier attempt's transport, tidying up
+	b.released = b.released || !late
+	last := u.read || b.answered && !late
+	b.mu.Unlock()
+	if last {
+		return b.request.Body.Close()
+	}
+	return nil
+}
+
+// holdOpen calls done once when the body is closed or read to its end. What an
+// upgraded connection can do beside (writing and half-closing, after 101) stays
+// possible.
+func holdOpen(body io.ReadCloser, done func()) io.ReadCloser {
+	h := &held{ReadCloser: body, done: sync.OnceFunc(done)}
+	if rw, ok := body.(io.ReadWriteCloser); ok {
+		return &heldWriter{held: h, Writer: rw}
+	}
+	return h
+}
+
+type held struct {
+	io.ReadCloser
+	done func()
+}
+
+func (h *held) Read(p []byte) (int, error) {
+	n, err := h.ReadCloser.Read(p)
+	if err != nil {
+		h.done()
+	}
+	return n, err
+}
+
+func (h *held) Close() error {
+	defer h.done()
+	return h.ReadCloser.Close()
+}
+
+type heldWriter struct {
+	*held
+	io.Writer
+}
+
+// Read does not end the attempt at the end of what the peer says: the other
+// direction may go on.
+func (h *heldWriter) Read(p []byte) (int, error) { return h.ReadCloser.Read(p) }
+
+// CloseWrite ends the sending direction; the other goes on.
+func (h *heldWriter) CloseWrite() error {
+	if c, ok := h.ReadCloser.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return fmt.Errorf("half-close: %w", errors.ErrUnsupported)
+}

@@ -17,6 +17,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -54,7 +55,7 @@ type Config struct {
 }
 
 // Fleet is services that run until their test ends. Its methods are safe for
-// concurrent use and, but for those that return an error, fail the test themselves.
+// concurrent use and fail the test themselves.
 type Fleet struct {
 	t        testing.TB
 	dir      string
@@ -89,25 +90,23 @@ func (c Config) Start(t testing.TB) *Fleet {
 	if f.database == nil {
 		f.database = func(service string) string { return "sqlite:" + filepath.Join(f.dir, service+".db") }
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	registryPort := listener.Addr().(*net.TCPAddr).Port
-	if err := listener.Close(); err != nil { // control takes it over
-		t.Fatal(err)
-	}
-	registryURL := fmt.Sprintf("http://127.0.0.1:%d", registryPort)
-	env := map[string]string{"CONTROL_PORT": fmt.Sprint(registryPort), "MUSTER_REGISTRY_URL": registryURL}
-	services := []muster.Service{control.Service(control.Config{})}
+	t.Cleanup(f.tell)
+	env := map[string]string{}
 	for _, s := range c.Services {
-		env[strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))+"_DATABASE_URL"] = f.database(s.Name)
-		services = append(services, s)
+		env[prefix(s)+"DATABASE_URL"] = f.database(s.Name)
 	}
 	maps.Copy(env, c.Env)
-	f.run(services, env, c.Options)
-	f.connect(registryURL)
+	// Control runs by itself: it begins first and ends last, when all have left its registry.
+	f.run([]muster.Service{control.Service(control.Config{})}, env, c.Options)
+	env["MUSTER_REGISTRY_URL"] = f.URL("control")
+	f.run(c.Services, env, c.Options)
+	f.connect(f.URL("control"))
 	return f
+}
+
+// prefix is what the variables of a service alone begin with.
+func prefix(s muster.Service) string {
+	return strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_")) + "_"
 }
 
 // run starts the services and arranges their end.
@@ -117,7 +116,15 @@ func (f *Fleet) run(services []muster.Service, env map[string]string, more []mus
 	ready, ended := make(chan string, len(services)), make(chan error, 1)
 	opts := append([]muster.Option{
 		muster.With(f.drivers...), muster.LogTo(logWriter{f}),
-		muster.Environment(func(name string) (string, bool) { v, ok := env[name]; return v, ok }),
+		muster.Environment(func(name string) (string, bool) {
+			if len(services) == 1 { // muster itself looks for a prefix among several only
+				if v, ok := env[prefix(services[0])+name]; ok {
+					return v, true
+				}
+			}
+			v, ok := env[name]
+			return v, ok
+		}),
 		muster.OnReady(func(name string, s muster.Settings) {
 			f.mu.Lock()
 			f.settings[name] = s
@@ -131,29 +138,40 @@ func (f *Fleet) run(services []muster.Service, env map[string]string, more []mus
 		if err := <-ended; err != nil {
 			f.t.Errorf("the services ended with: %v", err)
 		}
-		if f.t.Failed() {
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			f.t.Logf("what the services logged:\n%s", f.logs.String())
-		}
 	})
 	f.await("services", len(services), ready, ended)
+}
+
+// tell shows, at the end of a test that failed, what the services logged.
+func (f *Fleet) tell() {
+	if f.t.Failed() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.t.Logf("what the services logged:\n%s", f.logs.String())
+	}
 }
 
 // connect starts the edge and a caller of the test's own.
 func (f *Fleet) connect(registryURL string) {
 	f.t.Helper()
-	var err error
-	if f.registry, err = discovery.NewClient(discovery.ClientConfig{URL: registryURL}); err != nil {
+	registry, err := discovery.NewClient(discovery.ClientConfig{URL: registryURL})
+	if err != nil {
 		f.t.Fatal(err)
 	}
+	f.registry = registry
 	f.t.Cleanup(f.registry.Close)
 	f.caller = call.New(call.Config{Resolver: f.registry})
 	f.t.Cleanup(f.caller.Close)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan string, 1), make(chan error, 1)
-	socket := filepath.Join(f.t.TempDir(), "edge.sock")
+	// Not in the test's own folder, which bears its name: a socket's path is 100 bytes at most.
+	folder, err := os.MkdirTemp("", "muster")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { _ = os.RemoveAll(folder) }) // a temporary folder
+	socket := filepath.Join(folder, "edge.sock")
 	go func() {
 		ended <- gateway.Run(ctx, gateway.Config{
 			Listen: "127.0.0.1:0", Admin: socket, Resolver: f.registry,

@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -120,4 +124,60 @@ func ExampleStart() { //nolint:testableexamples // it needs a running test
 		}
 	}
 	_ = test
+}
+
+// deep is a testing.TB whose folder is, as by a long name, too deep for a unix socket.
+type deep struct{ testing.TB }
+
+func (d deep) TempDir() string {
+	d.Helper()
+	path := filepath.Join(d.TB.TempDir(), strings.Repeat("deep", 30))
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		d.Fatal(err)
+	}
+	return path
+}
+
+func TestStartWhateverTheNameOfTheTest(t *testing.T) {
+	mustertest.Start(deep{t}, notes)
+}
+
+// ending is a testing.TB whose cleanups run at end, and that keeps what is logged.
+type ending struct {
+	testing.TB
+	cleanups []func()
+	log      strings.Builder
+}
+
+func (e *ending) Cleanup(f func())                { e.cleanups = append(e.cleanups, f) }
+func (e *ending) Failed() bool                    { return true } // so that the logs are told
+func (e *ending) Logf(format string, args ...any) { fmt.Fprintf(&e.log, format, args...) }
+func (e *ending) end() {
+	for _, f := range slices.Backward(e.cleanups) {
+		f()
+	}
+}
+
+// The registry is the last to end: all others can leave it.
+func TestTheEndOfAFleetIsQuiet(t *testing.T) {
+	e := &ending{TB: t}
+	mustertest.Start(e, notes, front)
+	e.end()
+	log := e.log.String()
+	if !strings.Contains(log, "draining") || strings.Contains(log, "WARN") || strings.Contains(log, "deregistered") {
+		t.Errorf("an end without a fault logged:\n%s", log)
+	}
+}
+
+// A service alone is told by the same variables as one among several.
+func TestTheVariablesOfASingleService(t *testing.T) {
+	var got string
+	single := muster.Service{Name: "single-one", Run: func(ctx context.Context, app *muster.App) error {
+		got = app.Zone()
+		return app.Serve(ctx)
+	}}
+	mustertest.Config{Services: []muster.Service{single}, Env: map[string]string{"SINGLE_ONE_MUSTER_ZONE": "z1", "MUSTER_ZONE": "z2"}}.Start(t)
+	if got != "z1" {
+		t.Errorf("the zone is %q", got)
+	}
 }

@@ -37,6 +37,7 @@ const (
 	none     txState = iota
 	readOnly         // by BeginTx
 	writing          // by BeginTx
+	ended            // by BeginTx, and no longer open in the engine: nothing but its end is left
 	byHand           // by a BEGIN or SAVEPOINT the user executed
 )
 
@@ -88,6 +89,9 @@ func (c *conn) Unwrap() driver.Conn { return c.inner }
 // BeginTx begins a transaction: at once and with the write lock, or, when it is
 // read only, without either. SQLite's one isolation level, serializable, satisfies all.
 func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	if c.state == ended {
+		return nil, errEnded
+	}
 	next := writing
 	if opts.ReadOnly {
 		next = readOnly
@@ -113,8 +117,23 @@ type transaction struct {
 	conn  *conn
 }
 
-func (t *transaction) Commit() error   { return t.end(t.inner.Commit()) }
-func (t *transaction) Rollback() error { return t.end(t.inner.Rollback()) }
+// Commit commits, or rolls back and says so when the transaction has ended before.
+func (t *transaction) Commit() error {
+	if t.conn.state == ended {
+		_ = t.Rollback() // the error to return is the one that says what became of the work
+		return errEnded
+	}
+	return t.end(t.inner.Commit())
+}
+
+// Rollback rolls back, if SQLite has not done so already.
+func (t *transaction) Rollback() error {
+	err := t.inner.Rollback()
+	if t.conn.state == ended && isPlainError(err) {
+		err = nil
+	}
+	return t.end(err)
+}
 
 // end runs after either end: the engine has rolled back what it could not commit.
 func (t *transaction) end(err error) error {
@@ -150,7 +169,7 @@ func (c *conn) query(ctx context.Context, p plan, run func() (driver.Rows, error
 	if err != nil {
 		return nil, err
 	}
-	return wrapRows(rows, c.from), nil
+	return wrapRows(rows, c), nil
 }
 
 // Prepare is PrepareContext without a context.

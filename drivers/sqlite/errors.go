@@ -15,6 +15,7 @@ const (
 	uniqueViolation     = "23505"
 	checkViolation      = "23514"
 	readOnlyTransaction = "25006"
+	inFailedTransaction = "25P02"
 	diskFull            = "53100"
 	lockNotAvailable    = "55P03"
 	queryCanceled       = "57014"
@@ -72,6 +73,13 @@ func (c *connector) explain(err error) error {
 		}
 	}
 	return e
+}
+
+// isPlainError reports whether SQLite refuses a statement for what it says, such as
+// a BEGIN inside a transaction or a ROLLBACK outside one.
+func isPlainError(err error) bool {
+	var raw *sqlite.Error
+	return errors.As(err, &raw) && raw.Code() == lib.SQLITE_ERROR
 }
 
 // stateOf returns the SQLSTATE for one of SQLite's extended result codes.

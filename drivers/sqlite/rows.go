@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql/driver"
 	"errors"
 	"io"
@@ -20,7 +21,7 @@ type innerRows interface {
 
 // wrapRows returns rows that explain errors and read the columns with a zoned type
 // as times. The engine itself does so only for DATE, DATETIME and TIMESTAMP.
-func wrapRows(r driver.Rows, from *connector) driver.Rows {
+func wrapRows(r driver.Rows, c *conn) driver.Rows {
 	if r == nil {
 		return nil
 	}
@@ -28,7 +29,7 @@ func wrapRows(r driver.Rows, from *connector) driver.Rows {
 	if !ok {
 		return r
 	}
-	w := &rows{innerRows: in, from: from}
+	w := &rows{innerRows: in, conn: c}
 	for i := range in.Columns() {
 		switch in.ColumnTypeDatabaseTypeName(i) {
 		case "TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP WITHOUT TIME ZONE":
@@ -40,7 +41,7 @@ func wrapRows(r driver.Rows, from *connector) driver.Rows {
 
 type rows struct {
 	innerRows
-	from  *connector
+	conn  *conn
 	times []int // columns to read as times
 }
 
@@ -50,7 +51,7 @@ func (r *rows) Next(dest []driver.Value) error {
 		if errors.Is(err, io.EOF) {
 			return err
 		}
-		return r.from.explain(err)
+		return r.failed(err)
 	}
 	for _, i := range r.times {
 		if s, ok := dest[i].(string); ok {
@@ -61,7 +62,15 @@ func (r *rows) Next(dest []driver.Value) error {
 }
 
 // Close ends the query.
-func (r *rows) Close() error { return r.from.explain(r.innerRows.Close()) }
+func (r *rows) Close() error { return r.failed(r.innerRows.Close()) }
+
+// failed explains an error, if it is one; it may have ended the transaction.
+func (r *rows) failed(err error) error {
+	if err != nil {
+		r.conn.recheck(context.Background())
+	}
+	return r.conn.from.explain(err)
+}
 
 // parseTime reads what this driver writes, what CURRENT_TIMESTAMP gives, and RFC
 // 3339; anything else stays the text it is.

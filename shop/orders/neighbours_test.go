@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -144,6 +145,16 @@ func count(t *testing.T, s *orders, condition string) int {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// crashed makes attempts that gave up look as if their processes had died: they
+// still have their orders.
+func crashed(t *testing.T, s *orders) {
+	t.Helper()
+	later := time.Now().Add(time.Hour).UnixMilli()
+	if _, err := s.db.ExecContext(t.Context(), `UPDATE orders SET leased_until = $1 WHERE settled = 0`, later); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // idle lets the leases of attempts that ended end, as time does.

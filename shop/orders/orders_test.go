@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -173,6 +174,7 @@ func crashAndResume(t *testing.T, n *neighbours, replica func() *orders, moment 
 		t.Fatalf("the process did not come to %q twice", moment)
 	}
 	if count(t, first, "state = 'pending'") == 2 {
+		crashed(t, first)
 		_, err := second.place(keyed(t, "k-1", "c-1"), "c-1")
 		wantCode(t, "a repetition while the lease lasts", err, problem.Conflict)
 	}
@@ -196,6 +198,66 @@ func crashAndResume(t *testing.T, n *neighbours, replica func() *orders, moment 
 	if len(n.carts["c-1"])+len(n.carts["c-2"]) != 0 {
 		t.Errorf("the carts have %v", n.carts)
 	}
+}
+
+// An attempt that gives up leaves nothing that the next one must wait for.
+func TestAnAttemptThatGaveUpIsCarriedOnAtOnce(t *testing.T) {
+	for name, next := range map[string]func(t *testing.T, s *orders) error{
+		"by the same request": func(t *testing.T, s *orders) error {
+			t.Helper()
+			_, err := s.place(keyed(t, "k", "c-1"), "c-1")
+			return err
+		},
+		"by the worker": func(t *testing.T, s *orders) error { t.Helper(); return s.resume(t.Context()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, n *neighbours, replica func() *orders) {
+				s := replica()
+				n.fill("c-1", 2)
+				n.fault = func(moment string) error {
+					if moment != "before confirm" {
+						return nil
+					}
+					n.fault = nil
+					return status.Error(codes.Unavailable, "away for a moment")
+				}
+				_, err := s.place(keyed(t, "k", "c-1"), "c-1")
+				wantCode(t, "the attempt that gave up", err, problem.Unknown)
+				if err := next(t, replica()); err != nil {
+					t.Error(err)
+				}
+				n.wantStock(t, "p-1001", 0, 2)
+				if count(t, s, "state = 'confirmed' AND settled = 1") != 1 {
+					t.Error("the order was not carried on")
+				}
+			})
+		})
+	}
+}
+
+// curt is an inventory that refuses without a word.
+type curt struct{ stockClient }
+
+func (curt) Reserve(context.Context, *inventoryv1.ReserveRequest, ...grpc.CallOption) (*inventoryv1.Reservation, error) {
+	return nil, status.Error(codes.NotFound, "")
+}
+
+// It is inventory's answer, not its text, that decides about an order.
+func TestARefusalWithoutTextIsARefusal(t *testing.T) {
+	each(t, func(t *testing.T, n *neighbours, replica func() *orders) {
+		s := replica()
+		s.inventory = curt{stockClient{neighbours: n}}
+		n.fill("c-1", 2)
+		o, err := s.place(t.Context(), "c-1")
+		wantCode(t, "an order that inventory refused", err, problem.Conflict)
+		if o.State != failed || o.Reason != string(problem.NotFound) || count(t, s, "state = 'failed' AND settled = 1") != 1 {
+			t.Errorf("%+v", o)
+		}
+		n.wantStock(t, "p-1001", 0, 0)
+		if len(n.carts["c-1"]) != 1 {
+			t.Errorf("the cart has %v", n.carts["c-1"])
+		}
+	})
 }
 
 func tenth(product string) []*inventoryv1.Line {

@@ -22,7 +22,7 @@ func (s *orders) place(ctx context.Context, cart string) (Order, error) {
 	claim, err := idempotency.Begin(ctx, s.db, func(ctx context.Context, tx tx.Tx, claim *idempotency.Claim) (err error) {
 		if o.ID = "o-" + strings.ToLower(claim.ID()); claim.Resumed() {
 			if o, err = take(ctx, tx, o.ID); err == nil && o.State == pending && !o.leased {
-				err = idempotency.ErrInFlight // a worker has it
+				err = idempotency.ErrInFlight // another attempt has it, or crashed less than a lease ago
 			}
 			return err
 		}
@@ -35,21 +35,27 @@ func (s *orders) place(ctx context.Context, cart string) (Order, error) {
 	if err != nil {
 		return o, err
 	}
-	replayed, err := claim.Answer(&o.ID)
-	if replayed {
-		o, err = find(ctx, s.db, o.ID)
-	}
-	if replayed || err != nil {
+	if replayed, err := claim.Answer(&o.ID); replayed {
+		if err == nil {
+			o, err = find(ctx, s.db, o.ID)
+		}
 		return o, refusal(o, err)
 	}
 	if o, err = s.carryOn(ctx, o); o.State == pending {
-		_ = claim.Release(context.WithoutCancel(ctx)) // else it ends by itself, a little later
+		s.giveUp(context.WithoutCancel(ctx), o, claim)
 		return o, problem.Wrap(err, problem.Unknown, "order %s is not decided yet; ask for it, or repeat the request with its key", o.ID).
 			WithMeta("order", o.ID).WithRetryAfter(time.Second)
 	}
 	// Decided; where the cart could not be cleared yet, resume will.
 	err = tx.Do(ctx, s.db, func(ctx context.Context, tx *sql.Tx) error { return claim.Finish(ctx, tx, o.ID) })
 	return o, refusal(o, err)
+}
+
+// giveUp lets whoever comes next go on at once: a worker, or the same request again,
+// which needs the order and the claim. What fails here ends by itself, a little later.
+func (s *orders) giveUp(ctx context.Context, o Order, claim *idempotency.Claim) {
+	_, _ = s.db.ExecContext(ctx, `UPDATE orders SET leased_until = 0 WHERE id = $1 AND fence = $2`, o.ID, o.fence)
+	_ = claim.Release(ctx)
 }
 
 // linesOf reads a cart. An order is made of lines whose prices are known.

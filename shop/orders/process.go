@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"slices"
@@ -31,9 +32,9 @@ func (s *orders) carryOn(ctx context.Context, o Order) (Order, error) {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
 	if o.State == pending {
-		refused, err := s.sell(ctx, o)
+		state, reason, err := s.sell(ctx, o)
 		if err == nil {
-			o, err = s.decide(ctx, o, refused)
+			o, err = s.decide(ctx, o, state, reason)
 		}
 		if err != nil {
 			return o, err
@@ -45,44 +46,42 @@ func (s *orders) carryOn(ctx context.Context, o Order) (Order, error) {
 	return o, nil
 }
 
-// sell moves an order's pieces to sold. When that is refused it makes sure that none
-// stays reserved, also for a request of this order that is still on its way, and
-// returns why. An error says nothing about the outcome: to be tried again.
-func (s *orders) sell(ctx context.Context, o Order) (refused string, err error) {
+// sell moves an order's pieces to sold: then the order is to be confirmed. When that
+// is refused it is failed, for a reason, and sell makes sure that none stays reserved,
+// also for a request of this order that is still on its way. An error says nothing
+// about the outcome: to be tried again.
+func (s *orders) sell(ctx context.Context, o Order) (state, reason string, err error) {
 	reserve := &inventoryv1.ReserveRequest{Key: o.ID, TtlSeconds: int32(hold / time.Second)}
 	for _, l := range o.Lines {
 		reserve.Lines = append(reserve.Lines, &inventoryv1.Line{Product: l.Product, Quantity: l.Quantity})
 	}
 	if _, err = s.inventory.Reserve(ctx, reserve); err == nil {
-		_, err = s.inventory.Confirm(ctx, &inventoryv1.ConfirmRequest{Key: o.ID})
+		if _, err = s.inventory.Confirm(ctx, &inventoryv1.ConfirmRequest{Key: o.ID}); err == nil {
+			return confirmed, "", nil
+		}
 	}
-	answer := problem.From(problem.FromGRPC(err))
-	if answer == nil || !slices.Contains(final, answer.Code) {
-		return "", err
+	refusal := problem.From(problem.FromGRPC(err))
+	if !slices.Contains(final, refusal.Code) {
+		return "", "", err
 	}
 	_, err = s.inventory.Release(ctx, &inventoryv1.ReleaseRequest{Key: o.ID})
-	return answer.Message, err
+	return failed, cmp.Or(refusal.Message, string(refusal.Code)), err
 }
 
 // final are the refusals that stay however often a request is repeated.
 var final = []problem.Code{problem.Conflict, problem.NotFound, problem.Gone, problem.Unprocessable, problem.InvalidArgument}
 
 // decide writes an order's outcome, unless another replica holds the order by now.
-func (s *orders) decide(ctx context.Context, o Order, refused string) (Order, error) {
-	decided := o
-	decided.State, decided.Reason, decided.settled = confirmed, refused, refused != ""
-	if decided.settled {
-		decided.State = failed
-	}
+func (s *orders) decide(ctx context.Context, o Order, state, reason string) (Order, error) {
 	ours, err := query.Change(ctx, s.db, `UPDATE orders SET state = $1, reason = $2, settled = CASE WHEN $1 = 'failed' THEN 1 ELSE 0 END
-		WHERE id = $3 AND fence = $4 AND state = 'pending'`, decided.State, decided.Reason, o.ID, o.fence)
+		WHERE id = $3 AND fence = $4 AND state = 'pending'`, state, reason, o.ID, o.fence)
 	if err == nil && !ours {
 		err = problem.New(problem.Conflict, "order %s is being carried out elsewhere", o.ID)
 	}
-	if err != nil {
-		return o, err
+	if err == nil {
+		o.State, o.Reason, o.settled = state, reason, state == failed
 	}
-	return decided, nil
+	return o, err
 }
 
 // clearCart takes the lines that were ordered out of the cart.

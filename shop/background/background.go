@@ -3,10 +3,13 @@ package background
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/musterdev/muster/data/idempotency"
 )
 
 // Every returns a worker that calls do now and again, with pause between the end of
@@ -24,6 +27,15 @@ func Every(pause time.Duration, log *slog.Logger, name string, do func(context.C
 			case <-time.After(pause):
 			}
 		}
+	}
+}
+
+// Keys is the work of forgetting the idempotency keys of requests that nobody
+// repeats any more.
+func Keys(db *sql.DB) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := idempotency.Sweep(ctx, db, 0)
+		return err
 	}
 }
 

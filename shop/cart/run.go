@@ -48,9 +48,6 @@ func run(ctx context.Context, app *muster.App) error {
 	app.Handle("/", api)
 	cartv1.RegisterCartServer(app.GRPC(), &server{carts: s})
 	app.Go("sweep", background.Every(time.Minute, app.Log(), "sweep", func(ctx context.Context) error {
-		if _, err := idempotency.Sweep(ctx, db, 0); err != nil {
-			return err
-		}
 		return s.sweep(ctx, cfg.Unused)
 	}))
 	return app.Serve(ctx)

@@ -28,6 +28,7 @@ type neighbours struct {
 
 	mu    sync.Mutex
 	carts map[string][]*cartv1.Line
+	lines int // filled so far
 	fault func(moment string) error
 }
 
@@ -97,8 +98,9 @@ func (n *neighbours) fill(cart string, quantities ...int32) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for i, q := range quantities {
+		n.lines++
 		n.carts[cart] = append(n.carts[cart], &cartv1.Line{
-			Id: fmt.Sprintf("%s-l%d", cart, i), Product: fmt.Sprintf("p-%d", 1001+i), Name: "Thing", Quantity: q, PriceCents: &price,
+			Id: fmt.Sprintf("%s-l%d", cart, n.lines), Product: fmt.Sprintf("p-%d", 1001+i), Name: "Thing", Quantity: q, PriceCents: &price,
 		})
 	}
 }

@@ -39,11 +39,7 @@ type Order struct {
 }
 
 // The states of an order. It leaves pending once and for all.
-const (
-	pending   = "pending"
-	confirmed = "confirmed"
-	failed    = "failed"
-)
+const pending, confirmed, failed = "pending", "confirmed", "failed"
 
 // Line is some pieces of one product at the price they had when they were ordered.
 type Line struct {

@@ -72,6 +72,39 @@ func TestTheSameKeyIsOneOrder(t *testing.T) {
 	})
 }
 
+// However many want to order what is in a cart, it is sold once; and when the order
+// failed, it may be ordered again.
+func TestACartIsSoldOnce(t *testing.T) {
+	each(t, func(t *testing.T, n *neighbours, replica func() *orders) {
+		s := replica()
+		n.fill("c-1", 3)
+		var placing sync.WaitGroup
+		errs := make([]error, 4)
+		for i := range errs {
+			placing.Go(func() { _, errs[i] = s.place(keyed(t, fmt.Sprint("k", i), "c-1"), "c-1") })
+		}
+		placing.Wait()
+		for _, err := range errs {
+			if code := problem.CodeOf(err); err != nil && code != problem.Conflict && code != problem.Unprocessable {
+				t.Errorf("err = %v", err)
+			}
+		}
+		if got := count(t, s, "state = 'confirmed'"); got != 1 {
+			t.Errorf("%d orders of one cart, want 1", got)
+		}
+		n.wantStock(t, "p-1001", 0, 3)
+
+		n.fill("c-2", 2_000_000) // more than there is
+		for range 2 {
+			_, err := s.place(t.Context(), "c-2")
+			wantCode(t, "out of stock, again and again", err, problem.Conflict)
+		}
+		if got := count(t, s, "state = 'failed'"); got != 2 {
+			t.Errorf("%d failed orders, want 2: a failed one does not keep its lines", got)
+		}
+	})
+}
+
 func TestOutOfStockFailsAndHoldsNothing(t *testing.T) {
 	each(t, func(t *testing.T, n *neighbours, replica func() *orders) {
 		s := replica()

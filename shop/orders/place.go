@@ -32,6 +32,9 @@ func (s *orders) place(ctx context.Context, cart string) (Order, error) {
 		o.Cart, o.Lines = cart, lines
 		return insert(ctx, tx, &o)
 	})
+	if tx.IsUniqueViolation(err) {
+		err = problem.Wrap(err, problem.Conflict, "what is in cart %q has been ordered", cart)
+	}
 	if err != nil {
 		return o, err
 	}
@@ -97,7 +100,7 @@ func insert(ctx context.Context, tx tx.Tx, o *Order) error {
 		return err
 	}
 	for _, l := range o.Lines {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO order_lines (order_id, cart_line, product, name, quantity, price) VALUES ($1, $2, $3, $4, $5, $6)`,
+		if _, err := tx.ExecContext(ctx, `INSERT INTO order_lines (order_id, cart_line, sold, product, name, quantity, price) VALUES ($1, $2, $2, $3, $4, $5, $6)`,
 			o.ID, l.CartLine, l.Product, l.Name, l.Quantity, l.Price); err != nil {
 			return err
 		}

@@ -16,14 +16,12 @@ import (
 	"github.com/musterdev/muster/shop/query"
 )
 
-const (
-	// lease is how long one replica has an order to itself. It works on it for
-	// attempt at most, which ends well before, whatever the clocks.
-	lease   = 5 * time.Second
-	attempt = 3 * time.Second
-	// hold is how long inventory keeps the pieces of an order that nobody carries on.
-	hold = 10 * time.Minute
-)
+// lease is how long one replica has an order to itself. It works on it for attempt at
+// most, which ends well before, whatever the clocks.
+const lease, attempt = 5 * time.Second, 3 * time.Second
+
+// hold is how long inventory keeps the pieces of an order that nobody carries on.
+const hold = 10 * time.Minute
 
 // carryOn takes an order, held under a lease, as far as it goes: reserve and sell its
 // pieces, or give them back; then clear the cart. Every step may have been done
@@ -71,13 +69,20 @@ func (s *orders) sell(ctx context.Context, o Order) (state, reason string, err e
 // final are the refusals that stay however often a request is repeated.
 var final = []problem.Code{problem.Conflict, problem.NotFound, problem.Gone, problem.Unprocessable, problem.InvalidArgument}
 
-// decide writes an order's outcome, unless another replica holds the order by now.
+// decide writes an order's outcome, unless another replica holds the order by now. The
+// lines of a failed order may be ordered again.
 func (s *orders) decide(ctx context.Context, o Order, state, reason string) (Order, error) {
-	ours, err := query.Change(ctx, s.db, `UPDATE orders SET state = $1, reason = $2, settled = CASE WHEN $1 = 'failed' THEN 1 ELSE 0 END
-		WHERE id = $3 AND fence = $4 AND state = 'pending'`, state, reason, o.ID, o.fence)
-	if err == nil && !ours {
-		err = problem.New(problem.Conflict, "order %s is being carried out elsewhere", o.ID)
-	}
+	err := tx.Do(ctx, s.db, func(ctx context.Context, tx *sql.Tx) error {
+		ours, err := query.Change(ctx, tx, `UPDATE orders SET state = $1, reason = $2, settled = CASE WHEN $1 = 'failed' THEN 1 ELSE 0 END
+			WHERE id = $3 AND fence = $4 AND state = 'pending'`, state, reason, o.ID, o.fence)
+		if err == nil && !ours {
+			return problem.New(problem.Conflict, "order %s is being carried out elsewhere", o.ID)
+		}
+		if err == nil && state == failed {
+			_, err = tx.ExecContext(ctx, `UPDATE order_lines SET sold = NULL WHERE order_id = $1`, o.ID)
+		}
+		return err
+	})
 	if err == nil {
 		o.State, o.Reason, o.settled = state, reason, state == failed
 	}

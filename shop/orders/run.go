@@ -33,9 +33,6 @@ func run(ctx context.Context, app *muster.App) error {
 	}
 	app.Handle("/", api)
 	app.Go("resume", background.Every(time.Second, app.Log(), "resume", s.resume))
-	app.Go("sweep", background.Every(time.Minute, app.Log(), "sweep", func(ctx context.Context) error {
-		_, err := idempotency.Sweep(ctx, db, 0)
-		return err
-	}))
+	app.Go("keys", background.Every(time.Minute, app.Log(), "keys", background.Keys(db)))
 	return app.Serve(ctx)
 }

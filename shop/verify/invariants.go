@@ -20,6 +20,7 @@ func invariants() []invariant {
 		{"every order ends, and its cart is cleared", everyOrderEnds},
 		{"a confirmed order has one confirmed reservation of its lines", confirmedIsReserved},
 		{"a failed order has none, and no reservation is without its order", nothingLeftBehind},
+		{"a cart line is sold once", lineSoldOnce},
 		{"an order costs what its lines cost", totals},
 		{"the same key twice is one order", oneOrderAKey},
 		{"an acknowledged order is there, confirmed", ordersKept},
@@ -168,6 +169,12 @@ func totals(w world, contradict func(string, ...any)) {
 		if o.total != o.summed {
 			contradict("order %s costs %d, its lines %d", o.id, o.total, o.summed)
 		}
+	}
+}
+
+func lineSoldOnce(w world, contradict func(string, ...any)) {
+	for _, line := range w.soldTwice {
+		contradict("cart line %s is in more than one order", line)
 	}
 }
 

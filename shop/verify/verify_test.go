@@ -44,7 +44,7 @@ func quiet(t *testing.T) (verify.Stores, shopper.Ledger) {
 		`INSERT INTO reservations VALUES ('o-1', 'confirmed', 1), ('o-2', 'released', 1)`,
 		`INSERT INTO reservation_lines VALUES ('o-1', 'p-1001', 2), ('o-1', 'p-1002', 1), ('o-2', 'p-1003', 4)`)
 	do(t, s.Orders, `INSERT INTO orders VALUES ('o-1', 'c-1', 'k-3', 'confirmed', '', 1250, 1, 1, 1, 1), ('o-2', 'c-1', '', 'failed', 'out of stock', 400, 2, 1, 1, 1)`,
-		`INSERT INTO order_lines VALUES ('o-1', 'l-1', 'p-1001', 'A', 2, 500), ('o-1', 'l-2', 'p-1002', 'B', 1, 250), ('o-2', 'l-3', 'p-1003', 'C', 4, 100)`)
+		`INSERT INTO order_lines VALUES ('o-1', 'l-1', 'l-1', 'p-1001', 'A', 2, 500), ('o-1', 'l-2', 'l-2', 'p-1002', 'B', 1, 250), ('o-2', 'l-3', NULL, 'p-1003', 'C', 4, 100)`)
 	return s, shopper.Ledger{
 		Lines: []shopper.Line{
 			{Key: "k-1", Cart: "c-1", ID: "l-1", Product: "p-1001", Quantity: 2},
@@ -112,6 +112,7 @@ func TestEachInvariantCanBeSeenBroken(t *testing.T) {
 		{"a confirmed order has one confirmed reservation of its lines", inventoryDB, `DELETE FROM reservation_lines WHERE key = 'o-1' AND product = 'p-1002'`, "order o-1 is of map["},
 		{"a failed order has none, and no reservation is without its order", inventoryDB, `UPDATE reservations SET state = 'confirmed' WHERE key = 'o-2'`, `reservation o-2 is confirmed and its order is "failed"`},
 		{"a failed order has none, and no reservation is without its order", inventoryDB, `INSERT INTO reservations VALUES ('o-9', 'held', 1)`, `reservation o-9 is held and its order is ""`},
+		{"a cart line is sold once", ordersDB, `UPDATE orders SET state = 'pending' WHERE id = 'o-2'; INSERT INTO order_lines VALUES ('o-2', 'l-1', NULL, 'p-1001', 'A', 1, 500)`, "cart line l-1 is in more than one order"},
 		{"an order costs what its lines cost", ordersDB, `UPDATE orders SET total = 1 WHERE id = 'o-2'`, "order o-2 costs 1, its lines 400"},
 
 		{"the same key twice is one order", ordersDB, `INSERT INTO orders VALUES ('o-8', 'c-1', 'k-3', 'failed', '', 0, 3, 1, 1, 1)`, "key k-3 made the orders o-1 and o-8"},

@@ -20,7 +20,8 @@ type world struct {
 	reservations []reservation
 	reserved     pieces // by reservation key
 	orders       []order
-	ordered      pieces // by order id
+	ordered      pieces   // by order id
+	soldTwice    []string // cart lines in more than one order that did not fail
 }
 
 type (
@@ -91,6 +92,11 @@ func load(ctx context.Context, s Stores) (w world, err error) {
 				return err
 			}
 			ordered, err = query.All(ctx, tx, parts, `SELECT order_id, product, CAST(SUM(quantity) AS BIGINT) FROM order_lines GROUP BY order_id, product`)
+			if err != nil {
+				return err
+			}
+			w.soldTwice, err = query.All(ctx, tx, query.Value[string], `SELECT cart_line FROM order_lines JOIN orders ON id = order_id
+				WHERE state <> 'failed' GROUP BY cart_line HAVING COUNT(*) > 1 ORDER BY cart_line`)
 			return err
 		}},
 	}

@@ -18,6 +18,7 @@ CREATE INDEX orders_unsettled ON orders (leased_until) WHERE settled = 0;
 CREATE TABLE order_lines (
     order_id  TEXT    NOT NULL REFERENCES orders (id),
     cart_line TEXT    NOT NULL,
+    sold      TEXT    UNIQUE,   -- the cart line, unless the order failed: it is sold once
     product   TEXT    NOT NULL,
     name      TEXT    NOT NULL,
     quantity  INTEGER NOT NULL CHECK (quantity > 0),

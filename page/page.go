@@ -1,6 +1,7 @@
 package page
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -33,8 +34,11 @@ func Of[T any](q Query, rows []T) (Page[T], error) {
 	}
 	return OfFunc(q, rows, func(row T, field string) any {
 		v := reflect.ValueOf(row)
-		for v.Kind() == reflect.Pointer && !v.IsNil() {
+		for v.Kind() == reflect.Pointer {
 			v = v.Elem()
+		}
+		if !v.IsValid() { // the row is a nil pointer
+			return nil
 		}
 		if f, err := v.FieldByIndexErr(index[field]); err == nil {
 			return f.Interface()
@@ -43,13 +47,17 @@ func Of[T any](q Query, rows []T) (Page[T], error) {
 	})
 }
 
-// OfFunc is [Of] for rows that need a function to tell the value of a field.
+// OfFunc is [Of] for rows that need a function to tell the value of a field. Without
+// rows, and for the zero Query, which asks for none, the page is empty and the last.
 func OfFunc[T any](q Query, rows []T, value func(row T, field string) any) (Page[T], error) {
+	if q.size <= 0 || rows == nil { // a page of none would have itself as the next one
+		return Page[T]{Items: []T{}}, nil // in JSON [], not null
+	}
 	if len(rows) <= q.size {
-		if rows == nil {
-			rows = []T{} // a list without rows is [] in JSON, not null
-		}
 		return Page[T]{Items: rows}, nil
+	}
+	if value == nil {
+		return Page[T]{}, fault(errors.New("page: OfFunc is given no function"))
 	}
 	rows = rows[:q.size:q.size]
 	values := make([]any, len(q.order))

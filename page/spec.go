@@ -145,8 +145,11 @@ func (f Field) column() string {
 // Check returns what is wrong with the Spec itself, nil when it is sound. Call it
 // where the service starts; package rest does so for the lists it serves.
 func (s Spec) Check() error {
-	if s.DefaultLimit < 0 || s.MaxLimit < 0 || s.defaultLimit() > s.maxLimit() {
-		return fmt.Errorf("page: DefaultLimit %d and MaxLimit %d: both must be positive and the default no more than the most", s.defaultLimit(), s.maxLimit())
+	if s.DefaultLimit < 0 || s.MaxLimit < 0 {
+		return fmt.Errorf("page: DefaultLimit %d and MaxLimit %d: each must be positive, or 0 for %d and %d", s.DefaultLimit, s.MaxLimit, DefaultLimit, MaxLimit)
+	}
+	if s.defaultLimit() > s.maxLimit() {
+		return fmt.Errorf("page: DefaultLimit %d is more than MaxLimit, which is %d", s.defaultLimit(), s.maxLimit())
 	}
 	seen := map[string]bool{limitParam: true, cursorParam: true, sortParam: true}
 	for _, f := range s.Fields {

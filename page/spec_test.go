@@ -111,3 +111,15 @@ func TestOpAndKindNames(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestALimitAtFaultIsToldAsItWasGiven(t *testing.T) {
+	for says, s := range map[string]Spec{
+		"DefaultLimit -7 and MaxLimit 0":                       {DefaultLimit: -7},
+		"DefaultLimit 5 and MaxLimit -3":                       {DefaultLimit: 5, MaxLimit: -3},
+		"DefaultLimit 200 is more than MaxLimit, which is 100": {DefaultLimit: 200},
+	} {
+		if err := s.Check(); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%v, want it to say %q", err, says)
+		}
+	}
+}

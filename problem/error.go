@@ -18,8 +18,10 @@ import (
 // exported fields are public: write nothing into them that the caller must not
 // read. A nil *Error is safe to use and counts as an Internal error.
 //
-// The With methods change the Error and return it, for use while it is made; after
-// it has been returned it is read only, and then safe for concurrent use.
+// The With methods leave the Error as it is and return a copy, so that one kept in a
+// package's variable may be decorated for each request; errors.Is still finds the one
+// that the copy was made from. An Error whose fields nobody sets any more is safe for
+// concurrent use.
 type Error struct {
 	Code       Code
 	Message    string            // for the caller; one sentence that says what is wrong and, where it can, what to do
@@ -34,6 +36,7 @@ type Error struct {
 	Instance string // URI reference of this occurrence; Write takes the request's path when it is empty
 
 	cause error
+	model *Error     // what a With method made it from; nil when none did
 	grpc  codes.Code // the gRPC code it came with, when that is finer than Code
 }
 
@@ -59,32 +62,46 @@ func Wrap(err error, code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: message, cause: err}
 }
 
-// WithField adds a detail about one field.
+// WithField returns a copy of e with one more detail, about one field. Where many are
+// found one after the other, set Details instead: each copy keeps what it was made from.
 func (e *Error) WithField(field, reason string) *Error {
-	if e != nil {
-		e.Details = append(e.Details, Detail{Field: field, Reason: reason})
+	if e == nil {
+		return nil
 	}
-	return e
+	c := e.copy()
+	c.Details = append(c.Details, Detail{Field: field, Reason: reason})
+	return c
 }
 
-// WithRetryAfter says when the same request may be tried again.
+// WithRetryAfter returns a copy of e that says when the same request may be tried
+// again.
 func (e *Error) WithRetryAfter(d time.Duration) *Error {
-	if e != nil {
-		e.RetryAfter = d
+	if e == nil {
+		return nil
 	}
-	return e
+	c := e.copy()
+	c.RetryAfter = d
+	return c
 }
 
-// WithMeta adds one free-form fact.
+// WithMeta returns a copy of e with one more free-form fact.
 func (e *Error) WithMeta(key, value string) *Error {
-	if e != nil {
-		e.Meta = maps.Clone(e.Meta)
-		if e.Meta == nil {
-			e.Meta = map[string]string{}
-		}
-		e.Meta[key] = value
+	if e == nil {
+		return nil
 	}
-	return e
+	c := e.copy()
+	if c.Meta == nil {
+		c.Meta = map[string]string{}
+	}
+	c.Meta[key] = value
+	return c
+}
+
+// copy returns an Error that shares nothing with e that either could change.
+func (e *Error) copy() *Error {
+	c := *e
+	c.Details, c.Meta, c.model = slices.Clone(e.Details), maps.Clone(e.Meta), e
+	return &c
 }
 
 // Error returns the code, the message, the details and the cause, for logs.
@@ -121,10 +138,20 @@ func (e *Error) Unwrap() error {
 	return e.cause
 }
 
-// Is makes a Canceled or DeadlineExceeded error that came over a wire match the
-// error of package context that a local call would have returned.
+// Is makes a copy that a With method returned match what it was made from, and a
+// Canceled or DeadlineExceeded error that came over a wire the error of package
+// context that a local call would have returned. Two Errors that merely look alike
+// do not match; compare their codes by [CodeOf].
 func (e *Error) Is(target error) bool {
 	if e == nil {
+		return false
+	}
+	if t, ok := target.(*Error); ok {
+		for m := e.model; m != nil; m = m.model {
+			if m == t {
+				return true
+			}
+		}
 		return false
 	}
 	return target == context.Canceled && e.Code == Canceled || target == context.DeadlineExceeded && e.Code == DeadlineExceeded

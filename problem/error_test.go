@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -150,5 +151,30 @@ func TestNearest(t *testing.T) {
 	}
 	if got := Nearest("x", nil); got != "" {
 		t.Errorf("nothing known: %q", got)
+	}
+}
+
+func TestWithLeavesItsReceiverAsItIs(t *testing.T) {
+	base := New(Conflict, "busy").WithField("a", "1").WithMeta("k", "v").WithRetryAfter(time.Second)
+	base.Details = append(make([]Detail, 0, 8), base.Details...) // with room, where an append could write
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			n := fmt.Sprint(i)
+			e := base.WithField("b", n).WithMeta("k", n).WithRetryAfter(time.Minute)
+			if len(e.Details) != 2 || e.Details[1].Reason != n || e.Meta["k"] != n || e.RetryAfter != time.Minute {
+				t.Errorf("the copy is %+v", e)
+			}
+			if !errors.Is(e, base) || !errors.Is(fmt.Errorf("outer: %w", e), base) || !errors.Is(From(fmt.Errorf("outer: %w", e)), base) {
+				t.Error("the copy does not match what it was made from")
+			}
+			if errors.Is(base, e) || errors.Is(e, New(Conflict, "busy")) || errors.Is(e, base.WithField("b", n)) {
+				t.Error("the copy matches what it was not made from")
+			}
+		})
+	}
+	all.Wait()
+	if len(base.Details) != 1 || base.Meta["k"] != "v" || base.RetryAfter != time.Second {
+		t.Errorf("the original has become %+v", base)
 	}
 }

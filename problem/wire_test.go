@@ -39,10 +39,10 @@ func random(r *rand.Rand) *Error {
 	}
 	e := New(Codes()[r.IntN(len(Codes()))], "%s", text())
 	for range r.IntN(4) {
-		e.WithField(text(), text())
+		e = e.WithField(text(), text())
 	}
 	for range r.IntN(3) {
-		e.WithMeta(text(), text())
+		e = e.WithMeta(text(), text())
 	}
 	if r.IntN(2) == 0 {
 		e.RetryAfter = time.Duration(1 + r.Int64N(int64(100*time.Hour)))
@@ -54,6 +54,7 @@ func random(r *rand.Rand) *Error {
 		e.Code, e.Status = Unimplemented, http.StatusMethodNotAllowed
 	}
 	e.Instance = "/things/" + text()
+	e.model = nil // what it was made from stays on this side
 	return e
 }
 
@@ -166,7 +167,7 @@ func TestUnauthenticatedNamesAChallenge(t *testing.T) {
 func TestWiresAreBoundedAndKeepTheCode(t *testing.T) {
 	big := New(Gone, "%s", strings.Repeat("é", 100_000)).WithMeta("k", strings.Repeat("v", 50_000)).WithRetryAfter(time.Second)
 	for range 10_000 {
-		big.WithField("field", "some reason that takes room")
+		big.Details = append(big.Details, Detail{Field: "field", Reason: "some reason that takes room"})
 	}
 	rec := httptest.NewRecorder()
 	Write(rec, nil, big)
@@ -183,7 +184,7 @@ func TestWiresAreBoundedAndKeepTheCode(t *testing.T) {
 	}
 	some := New(Gone, "m")
 	for range 200 {
-		some.WithField("field", "some reason that takes room")
+		some.Details = append(some.Details, Detail{Field: "field", Reason: "some reason that takes room"})
 	}
 	if got := public(FromGRPC(ToGRPC(some))); len(got.Details) == 0 || len(got.Details) == 200 {
 		t.Errorf("%d details kept", len(got.Details))

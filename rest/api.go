@@ -75,7 +75,14 @@ func New(info Info) *API {
 
 // Err returns everything that was wrong with what has been registered, one line
 // each, nil when nothing was. Look at it before serving.
-func (a *API) Err() error { return errors.Join(a.errs...) }
+func (a *API) Err() error {
+	if a == nil {
+		return errNoAPI
+	}
+	return errors.Join(a.errs...)
+}
+
+var errNoAPI = errors.New("rest: the API is nil; make one by rest.New")
 
 // add makes one operation reachable and documented.
 func (a *API) add(o *operation, h http.Handler) error {
@@ -164,6 +171,10 @@ func (r *resource) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // ServeHTTP serves the operations, /openapi.json and /docs. With the first request
 // the API is complete. An API with errors answers everything with a 500.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if a == nil {
+		problem.Write(w, r, problem.Wrap(errNoAPI, problem.Internal, "this API is not set up rightly"))
+		return
+	}
 	a.seal.Do(a.finish)
 	if a.broken != nil {
 		a.fail(w, r, problem.Wrap(a.broken, problem.Internal, "this API is not set up rightly; its log says why"))

@@ -125,7 +125,8 @@ func (in *input) bindBody(v reflect.Value, w http.ResponseWriter, r *http.Reques
 	if len(text) == 0 {
 		return []problem.Detail{{Reason: "the request has no body; a JSON body is needed"}}, nil
 	}
-	if err := isJSON(r.Header.Get("Content-Type")); err != nil {
+	if err := checkMedia(r); err != nil {
+		w.Header().Set("Accept-Encoding", "identity") // RFC 9110, section 15.5.16: what would have been taken
 		return nil, err
 	}
 	if faults := in.body.Check(text); len(faults) > 0 {
@@ -164,14 +165,29 @@ func (in *input) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error
 	return b.Bytes(), nil
 }
 
-// isJSON asks for the media type, which also keeps out what a foreign web page may
-// send without asking (a cross-origin form or a plain-text fetch).
-func isJSON(contentType string) error {
-	media, _, err := mime.ParseMediaType(contentType)
-	if err == nil && (media == "application/json" || strings.HasSuffix(media, "+json")) {
-		return nil
+// checkMedia asks for the media type, which also keeps out what a foreign web page may
+// send without asking (a cross-origin form or a plain-text fetch), and for a body as
+// it is read here: in UTF-8 (RFC 8259, section 8.1) and not compressed.
+func checkMedia(r *http.Request) error {
+	refuse := func(field, format string, args ...any) error {
+		e := problem.New(problem.InvalidArgument, format, args...).WithField(field, "is not taken here")
+		e.Status = http.StatusUnsupportedMediaType
+		return e
 	}
-	e := problem.New(problem.InvalidArgument, "the body must be JSON with Content-Type: application/json, not %q", contentType)
-	e.Status = http.StatusUnsupportedMediaType
-	return e
+	for _, coding := range r.Header.Values("Content-Encoding") {
+		if coding != "" && !strings.EqualFold(coding, "identity") {
+			return refuse("Content-Encoding", "the body must be sent as it is, without Content-Encoding: %s", clip(coding))
+		}
+	}
+	contentType := r.Header.Get("Content-Type")
+	media, params, err := mime.ParseMediaType(contentType)
+	switch {
+	case err != nil || media != "application/json" && !strings.HasSuffix(media, "+json"):
+		return refuse("Content-Type", "the body must be JSON with Content-Type: application/json, not %q", clip(contentType))
+	case media == "application/merge-patch+json" && r.Method != http.MethodPatch: // RFC 7396
+		return refuse("Content-Type", "%s is for PATCH; send application/json", media)
+	case params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8"):
+		return refuse("Content-Type", "the body must be in UTF-8, not in %q", clip(params["charset"]))
+	}
+	return nil
 }

@@ -171,7 +171,7 @@ func TestBodyNeedsItsMediaType(t *testing.T) {
 		Name string `json:"name"`
 	}](t, http.MethodPost, "/v1")
 	for contentType, status := range map[string]int{
-		"application/json": 204, "application/json; charset=utf-8": 204, "application/merge-patch+json": 204, "Application/JSON": 204,
+		"application/json": 204, "application/json; charset=utf-8": 204, "application/vnd.shop+json": 204, "application/merge-patch+json": 415, "Application/JSON": 204,
 		"": 415, "text/plain": 415, "application/x-www-form-urlencoded": 415, "application/jsonp": 415, ";": 415,
 	} {
 		r := httptest.NewRequest(http.MethodPost, "/v1", strings.NewReader(`{"name":"x"}`))

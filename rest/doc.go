@@ -31,7 +31,9 @@
 //
 // What does not keep to this is refused with an invalid_argument problem that names
 // every fault: JSON of another type, an unknown name (with the nearest known one), a
-// name given twice, a bound passed. Nothing is converted silently.
+// name given twice, a bound passed, text that is not UTF-8 or has a NUL. Nothing is
+// converted silently. A body that is not JSON in UTF-8, or is compressed, is refused
+// with 415; application/merge-patch+json is for PATCH.
 //
 // # Out
 //

@@ -65,11 +65,26 @@ func group(pattern string) []string {
 	return nil
 }
 
-func (o *operation) wrap(h http.Handler) http.Handler {
-	for _, middleware := range slices.Backward(o.through) {
-		h = middleware(h)
+func (o *operation) apply(opts []Option) error {
+	for i, opt := range opts {
+		if opt == nil {
+			return fmt.Errorf("its option %d is nil", i+1)
+		}
+		opt(o)
 	}
-	return h
+	return nil
+}
+
+func (o *operation) wrap(h http.Handler) (http.Handler, error) {
+	for _, middleware := range slices.Backward(o.through) {
+		if middleware == nil {
+			return nil, errors.New("rest.Through is given nil")
+		}
+		if h = middleware(h); h == nil {
+			return nil, errors.New("a middleware of rest.Through returned nil")
+		}
+	}
+	return h, nil
 }
 
 // compile examines the types once, for all requests.

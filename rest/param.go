@@ -184,6 +184,9 @@ func (p *param) bind(in reflect.Value, texts []string) string {
 }
 
 func (p *param) one(v reflect.Value, text string) string {
+	if why := openapi.CheckPlain(text); why != "" {
+		return why
+	}
 	if why := p.item.CheckText(text); why != "" {
 		return why
 	}

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -14,7 +15,8 @@ import (
 type Handler[In, Out any] = func(context.Context, In) (Out, error)
 
 // Get registers a handler for GET and HEAD requests. path is as http.ServeMux takes
-// it, without method and host. What is wrong is collected in [API.Err].
+// it, without method and host. What is wrong is collected in [API.Err]; on a nil API,
+// which has an error anyway, nothing is registered.
 func Get[In, Out any](a *API, path string, h Handler[In, Out], opts ...Option) {
 	register(a, http.MethodGet, path, h, opts)
 }
@@ -82,16 +84,23 @@ func Through(middleware func(http.Handler) http.Handler) Option {
 }
 
 func register[In, Out any](a *API, method, path string, h Handler[In, Out], opts []Option) {
-	o := newOperation(a, method, path)
-	for _, opt := range opts {
-		opt(o)
+	if a == nil { // Err and ServeHTTP tell
+		return
 	}
-	err := compile[In, Out](o)
+	o := newOperation(a, method, path)
+	err := o.apply(opts)
+	if err == nil {
+		err = compile[In, Out](o)
+	}
 	if err == nil && h == nil {
-		err = fmt.Errorf("the handler is nil")
+		err = errors.New("the handler is nil")
+	}
+	var wrapped http.Handler
+	if err == nil {
+		wrapped, err = o.wrap(serve(o, h))
 	}
 	if err == nil {
-		err = a.add(o, o.wrap(serve(o, h)))
+		err = a.add(o, wrapped)
 	}
 	if err != nil {
 		a.errs = append(a.errs, fmt.Errorf("rest: %s %s: %w", method, path, err))

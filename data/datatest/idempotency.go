@@ -29,6 +29,8 @@ func runIdempotency(t *testing.T, fresh Fresh) {
 		"a bad key is refused":            idempotencyBadKey,
 		"without a key":                   idempotencyNoKey,
 		"parts":                           idempotencyParts,
+		"one within another":              idempotencyNested,
+		"without its table":               idempotencyUnmigrated,
 		"protobuf":                        idempotencyProto,
 		"what cannot be recorded":         idempotencyUnrecordable,
 		"sweep":                           idempotencySweep,

@@ -29,9 +29,15 @@ type Claim struct {
 // attempt was given up fn runs again, and [Claim.Resumed] tells: it finds that row.
 //
 // When the request's answer is on record, fn is not run and [Claim.Answer] has it.
+// fn must not call Run or Begin on the same db with its context; that is refused, as
+// [Run] says.
+//
 // Errors are fn's, the database's, ErrInFlight, ErrMismatch, and invalid_argument for
 // a bad key. Without a key the claim is nobody else's and records nothing.
 func Begin(ctx context.Context, db *sql.DB, fn func(ctx context.Context, tx tx.Tx, c *Claim) error) (*Claim, error) {
+	if err := ready(ctx, db); err != nil {
+		return nil, err
+	}
 	c := &Claim{db: db, call: callOf(ctx)}
 	if c.call == nil {
 		c.outcome.id = rand.Text()
@@ -47,7 +53,7 @@ func Begin(ctx context.Context, db *sql.DB, fn func(ctx context.Context, tx tx.T
 			return nil, err
 		}
 	}
-	err := tx.Do(ctx, db, func(ctx context.Context, t *sql.Tx) (err error) {
+	err := do(ctx, db, func(ctx context.Context, t *sql.Tx) (err error) {
 		if c.call != nil {
 			c.outcome, err = c.store.enter(ctx, t, c.call.Request, Lease)
 		}

@@ -26,8 +26,12 @@ const MaxBody = 1 << 20
 // OPTIONS and TRACE) to the handler's context, for [Run] and [Begin], and sets
 // Idempotency-Replayed on what they replay. Keys are unique within method, path and
 // principal; the same key with another query or body is a different request, 422.
-// A malformed key is answered with 400, a body over 1 MiB with 413.
+// A malformed key is answered with 400, a body over 1 MiB with 413. With a nil next
+// every request is answered with 500.
 func Middleware(next http.Handler) http.Handler {
+	if next == nil {
+		return unusable(errNoHandler)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req, r, err := read(r)
 		switch {
@@ -39,6 +43,15 @@ func Middleware(next http.Handler) http.Handler {
 			r = r.WithContext(WithRequest(r.Context(), *req))
 			next.ServeHTTP(&marker{ResponseWriter: w, call: callOf(r.Context())}, r)
 		}
+	})
+}
+
+var errNoHandler = errors.New("idempotency: the handler to serve by is nil")
+
+// unusable answers every request with err, which the caller does not see.
+func unusable(err error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		problem.Write(w, r, problem.Wrap(err, problem.Internal, "this service is not set up rightly; its log says why"))
 	})
 }
 

@@ -2,6 +2,8 @@ package idempotency
 
 import (
 	"bytes"
+	"context"
+	"database/sql"
 	"errors"
 	"io"
 	"net/http"
@@ -9,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/musterdev/muster/data/tx"
 	"github.com/musterdev/muster/problem"
 )
 
@@ -199,5 +202,78 @@ func TestReplayedIsMarkedBeforeTheHeaderIsSent(t *testing.T) {
 func TestFingerprintKeepsPartsApart(t *testing.T) {
 	if fingerprint([]byte("ab"), []byte("c")) == fingerprint([]byte("a"), []byte("bc")) || fingerprint() == fingerprint(nil) {
 		t.Error("two requests with one fingerprint")
+	}
+}
+
+// watched learns what problem.Write answers with, as an access log does.
+type watched struct {
+	*httptest.ResponseRecorder
+	err error
+}
+
+func (w *watched) RecordError(err error) { w.err = err }
+
+func TestWhatIsNilIsTold(t *testing.T) {
+	fine := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	for name, h := range map[string]http.Handler{
+		"the database is nil": Handler(nil, fine), "handler to serve by is nil": Handler(new(sql.DB), nil), "the handler to serve by is nil": Middleware(nil),
+	} {
+		for _, key := range []string{"", "k"} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
+			if key != "" {
+				r.Header.Set(KeyHeader, key)
+			}
+			w := &watched{ResponseRecorder: httptest.NewRecorder()}
+			h.ServeHTTP(w, r)
+			if w.Code != http.StatusInternalServerError || w.err == nil || !strings.Contains(w.err.Error(), name) || strings.Contains(w.Body.String(), "nil") {
+				t.Errorf("%s: %d %s, to the log: %v", name, w.Code, w.Body, w.err)
+			}
+		}
+	}
+	run := func(ctx context.Context, db *sql.DB) error {
+		_, err := Run(ctx, db, func(context.Context, tx.Tx) (int, error) { return 1, nil })
+		return err
+	}
+	for _, ctx := range []context.Context{t.Context(), WithRequest(t.Context(), Request{Key: "k"})} {
+		_, begun := Begin(ctx, nil, nil)
+		_, swept := Sweep(ctx, nil, 0)
+		for _, err := range []error{run(ctx, nil), begun, swept, Migrate(ctx, nil)} {
+			if !errors.Is(err, errNoDB) {
+				t.Errorf("without a database: %v", err)
+			}
+		}
+		if _, err := Run[int](ctx, new(sql.DB), nil); err == nil {
+			t.Error("without a function: no error")
+		}
+	}
+}
+
+func TestASentinelMayBeDecorated(t *testing.T) {
+	var own *problem.Error
+	if !errors.As(ErrInFlight, &own) {
+		t.Fatal("ErrInFlight is no problem")
+	}
+	if e := own.WithMeta("order", "7"); !errors.Is(e, ErrInFlight) || own.Meta != nil {
+		t.Errorf("decorated: %v; the sentinel: %v", e, own.Meta)
+	}
+}
+
+func TestNothingGoesBehindTheRecord(t *testing.T) {
+	rec := &recorder{header: http.Header{}}
+	var w http.ResponseWriter = rec
+	f, ok := w.(http.Flusher)
+	if !ok {
+		t.Fatal("it is no http.Flusher")
+	}
+	f.Flush()
+	c := http.NewResponseController(w)
+	if err := c.Flush(); err != nil || rec.status != 0 {
+		t.Errorf("Flush: %v, status %d", err, rec.status)
+	}
+	_, _, hijacked := c.Hijack()
+	for name, err := range map[string]error{"Hijack": hijacked, "EnableFullDuplex": c.EnableFullDuplex()} {
+		if !errors.Is(err, http.ErrNotSupported) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

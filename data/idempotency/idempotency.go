@@ -86,6 +86,12 @@ func Replayed(ctx context.Context) bool {
 
 // Part returns a context for one of several operations that serve one request: each
 // has a record of its own under the request's key. name says which it is.
+//
+// The operations of one request come one after the other, in the same order for each
+// repetition, and never one within the function of another. Each is committed by
+// itself: when the second fails the first stays, and a repetition is given the first
+// one's answer and carries out the second. What must be there together or not at all
+// belongs into one operation.
 func Part(ctx context.Context, name string) context.Context {
 	r, ok := FromContext(ctx)
 	if !ok {

@@ -41,8 +41,15 @@ type answer struct {
 // 408, 409 and others with Retry-After, 425, 429, and 500 and above. Of a body over
 // 64 KiB only the fact is recorded: a repetition gets 409.
 //
-// A recorded answer is sent when it is complete; nothing can be streamed or hijacked.
+// A recorded answer is sent when it is complete; nothing can be streamed or hijacked,
+// and a Flush does nothing. With a nil db or next every request is answered with 500.
 func Handler(db *sql.DB, next http.Handler) http.Handler {
+	switch {
+	case db == nil:
+		return unusable(errNoDB)
+	case next == nil:
+		return unusable(errNoHandler)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req, r, err := read(r)
 		if err != nil {
@@ -121,6 +128,11 @@ type recorder struct {
 }
 
 func (r *recorder) Header() http.Header { return r.header }
+
+// Flush does nothing: the answer is sent when it is on record. It is there for
+// handlers that count on an http.Flusher. There is no Unwrap on purpose, for by it
+// http.ResponseController would reach the writer behind the record.
+func (r *recorder) Flush() {}
 
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 && status >= http.StatusOK { // 1xx are not passed on

@@ -18,13 +18,22 @@ import (
 // caller too gets what can be read back from the record, so that all get the same.
 // One request is served by one Run; use [Part] for more.
 //
+// fn must not call Run or Begin on the same db with its context: that would wait for
+// the transaction it is in, and is refused at once.
+//
 // Errors are fn's, the database's, ErrMismatch, ErrInFlight, and invalid_argument
 // for a bad key. It is safe for concurrent use, by any number of processes.
 func Run[T any](ctx context.Context, db *sql.DB, fn func(ctx context.Context, tx tx.Tx) (T, error)) (T, error) {
 	var answer T
+	if fn == nil {
+		return answer, errors.New("idempotency: Run is given no function")
+	}
+	if err := ready(ctx, db); err != nil {
+		return answer, err
+	}
 	c := callOf(ctx)
 	if c == nil {
-		err := tx.Do(ctx, db, func(ctx context.Context, t *sql.Tx) (err error) {
+		err := do(ctx, db, func(ctx context.Context, t *sql.Tx) (err error) {
 			answer, err = fn(ctx, t)
 			return err
 		})
@@ -38,7 +47,7 @@ func Run[T any](ctx context.Context, db *sql.DB, fn func(ctx context.Context, tx
 		return answer, err
 	}
 	var found outcome
-	err = tx.Do(ctx, db, func(ctx context.Context, t *sql.Tx) error {
+	err = do(ctx, db, func(ctx context.Context, t *sql.Tx) error {
 		if found, err = s.enter(ctx, t, c.Request, 0); err != nil || found.answer != nil {
 			return err
 		}

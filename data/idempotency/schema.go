@@ -18,6 +18,9 @@ var schema embed.FS
 // version is kept apart from those of the service's own migrations. Any number of
 // processes may call it at the same time.
 func Migrate(ctx context.Context, db *sql.DB) error {
+	if db == nil {
+		return errNoDB
+	}
 	dialect, err := tx.DialectOf(db)
 	if err != nil {
 		return err

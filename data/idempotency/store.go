@@ -16,6 +16,9 @@ import (
 type store struct{ now string }
 
 func storeOf(db *sql.DB) (store, error) {
+	if db == nil {
+		return store{}, errNoDB
+	}
 	dialect, err := tx.DialectOf(db)
 	switch {
 	case err != nil:
@@ -109,10 +112,19 @@ func (s store) lock(ctx context.Context, db *sql.DB, r Request, fence int64, lea
 }
 
 func affected(res sql.Result, err error) (int64, error) {
-	if err != nil {
+	switch {
+	case noTable(err):
+		return 0, fmt.Errorf("idempotency: the table muster_idempotency is missing: call idempotency.Migrate before serving: %w", err)
+	case err != nil:
 		return 0, fmt.Errorf("idempotency: %w", err)
 	}
 	return res.RowsAffected()
+}
+
+// noTable reports whether a statement failed because its table is not there. SQLite
+// has no code of its own for that, only these words.
+func noTable(err error) bool {
+	return err != nil && (tx.SQLState(err) == "42P01" || strings.Contains(err.Error(), "no such table: muster_idempotency"))
 }
 
 // Sweep deletes the records of requests that came longer ago than olderThan; 0 means

@@ -22,9 +22,13 @@ const (
 
 // Check returns what of a JSON text does not keep to s, with the paths of the
 // values, such as "lines[2].quantity"; nil when all does. It is safe for
-// concurrent use. Names are compared exactly, a name given twice is a fault.
+// concurrent use. Names are compared exactly; a name given twice is a fault, and so
+// is text that is not UTF-8 or has a NUL, wherever it stands.
 func (s *Schema) Check(text []byte) []problem.Detail {
 	c := checker{dec: json.NewDecoder(bytes.NewReader(text))}
+	if !utf8.Valid(text) {
+		c.damaged = text
+	}
 	c.dec.UseNumber()
 	err := c.value(s, 0)
 	if err == nil {
@@ -49,9 +53,10 @@ func syntax(err error, offset int64) string {
 }
 
 type checker struct {
-	dec    *json.Decoder
-	path   []any // names and indexes from the root
-	faults []problem.Detail
+	dec     *json.Decoder
+	damaged []byte // the whole text, where it is not UTF-8; else nil
+	path    []any  // names and indexes from the root
+	faults  []problem.Detail
 }
 
 func (c *checker) fault(format string, args ...any) {
@@ -85,11 +90,33 @@ func (c *checker) value(s *Schema, depth int) error {
 		c.fault("is nested too deep")
 		return errEnough
 	}
+	before := c.dec.InputOffset()
 	tok, err := c.dec.Token()
 	if err != nil {
 		return err
 	}
+	if !c.plain(tok, before) {
+		return nil
+	}
 	return c.token(s.resolve(), tok, depth)
+}
+
+// plain reports whether a token, read from the offset before on, is not text or text
+// that is taken everywhere, and tells where it is not. The decoder has put U+FFFD
+// where the text was not UTF-8, so this looks at what it has read.
+func (c *checker) plain(tok json.Token, before int64) bool {
+	text, ok := tok.(string)
+	if !ok {
+		return true
+	}
+	why := CheckPlain(text)
+	if c.damaged != nil && !utf8.Valid(c.damaged[before:c.dec.InputOffset()]) {
+		why = notPlain
+	}
+	if why != "" {
+		c.fault("%s", why)
+	}
+	return why == ""
 }
 
 func (c *checker) token(s *Schema, tok json.Token, depth int) error {
@@ -130,12 +157,14 @@ func (c *checker) object(s *Schema, depth int) error {
 	c.path = append(c.path, "")
 	at := len(c.path) - 1
 	for c.dec.More() {
+		before := c.dec.InputOffset()
 		tok, err := c.dec.Token()
 		if err != nil {
 			return err
 		}
 		name, _ := tok.(string) // the decoder takes no other key
 		c.path[at] = name
+		c.plain(tok, before)
 		if seen[name] {
 			c.fault("is given twice")
 		}
@@ -198,9 +227,11 @@ func (c *checker) skip(tok json.Token) error {
 			return nil
 		}
 		var err error
+		before := c.dec.InputOffset()
 		if tok, err = c.dec.Token(); err != nil {
 			return err
 		}
+		c.plain(tok, before)
 	}
 }
 

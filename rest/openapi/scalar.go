@@ -10,6 +10,17 @@ import (
 	"unicode/utf8"
 )
 
+const notPlain = "must be text in UTF-8 and without NUL"
+
+// CheckPlain returns what is wrong with a text that is not UTF-8 or has a NUL, and ""
+// when nothing is: PostgreSQL takes neither, and JSON cannot carry the first.
+func CheckPlain(text string) string {
+	if !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {
+		return notPlain
+	}
+	return ""
+}
+
 // CheckText returns what is wrong with a text as a value of a scalar schema, such
 // as a query parameter, and "" when nothing is.
 func (s *Schema) CheckText(text string) string {

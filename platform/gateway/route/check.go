@@ -43,7 +43,7 @@ func check(routes []Route) error {
 
 func (c *checker) add(field, format string, args ...any) {
 	if len(c.err.Details) < maxFindings {
-		_ = c.err.WithField(field, fmt.Sprintf(format, args...))
+		c.err.Details = append(c.err.Details, problem.Detail{Field: field, Reason: fmt.Sprintf(format, args...)})
 	}
 }
 

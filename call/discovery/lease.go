@@ -48,6 +48,9 @@ func (c *Client) Hold(self Instance) *Lease {
 		wake: make(chan struct{}, 1), registered: make(chan struct{}), draining: make(chan struct{}),
 		release: make(chan struct{}), ended: make(chan struct{}),
 	}
+	if self.State == Draining {
+		close(l.draining)
+	}
 	ctx, cancel := context.WithCancel(c.ctx)
 	l.cancel = cancel
 	c.mu.Lock()
@@ -64,7 +67,7 @@ func (c *Client) Hold(self Instance) *Lease {
 func (l *Lease) Registered() <-chan struct{} { return l.registered }
 
 // Draining returns a channel that is closed once the instance drains, because the
-// registry was told so by an operator or because Drain or SetState said so.
+// registry was told so by an operator or because Hold, Drain or SetState said so.
 func (l *Lease) Draining() <-chan struct{} { return l.draining }
 
 // State returns the instance's state as the registry last returned it, "" before.

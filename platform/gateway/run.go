@@ -81,7 +81,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err := e.build(&closing); err != nil {
 		return err
 	}
-	engine := nethttp.New(nethttp.Config{Handler: telemetry.Handler(e.gateway), Log: e.log})
+	engine := nethttp.New(nethttp.Config{Handler: live(telemetry.Handler(e.gateway)), Log: e.log})
 	return e.serve(ctx, engine, traffic, admin)
 }
 
@@ -110,7 +110,7 @@ func (e *edge) build(closing *closers) error {
 		return err
 	}
 	e.gateway, err = proxy.New(proxy.Config{
-		Caller: e.caller, Resolver: e.drain, Metrics: e.metrics, Log: access, AnswerTimeout: e.cfg.AnswerTimeout,
+		Caller: e.caller, Resolver: e.drain, Metrics: e.metrics, Log: access, Faults: e.log, AnswerTimeout: e.cfg.AnswerTimeout,
 	})
 	if err != nil {
 		return err

@@ -30,9 +30,13 @@ func (r *Registry) newRoutes() http.Handler {
 		mux.Handle(path, methodNotAllowed(allowed))
 	}
 	mux.Handle("/", answer(func(_ http.ResponseWriter, req *http.Request) (any, error) {
-		return nil, problem.New(problem.NotFound, "the registry has no %.200q; it has /v1/instances/{id}, /v1/services and /v1/watch", req.URL.Path)
+		return nil, noSuchPath(req.URL.Path)
 	}))
 	return mux
+}
+
+func noSuchPath(path string) error {
+	return problem.New(problem.NotFound, "the registry has no %.200q; it has /v1/instances/{id}, /v1/services and /v1/watch", path)
 }
 
 // answer handles a request and returns what to answer, nil for 204. The writer is

@@ -93,6 +93,11 @@ func TestBadRequests(t *testing.T) {
 		{"bad id", "PUT", "/v1/instances/a%20b", c1, problem.InvalidArgument, "id", "letters"},
 		{"id with a slash", "PUT", "/v1/instances/a%2Fb", c1, problem.InvalidArgument, "id", "letters"},
 		{"long id", "PUT", "/v1/instances/" + long[:200], c1, problem.InvalidArgument, "id", "128"},
+		{"key in capitals", "PUT", "/v1/instances/a", `{"Service":"cart"}`, problem.InvalidArgument, "Service", "service?"},
+		{"key twice", "PUT", "/v1/instances/a", `{"service":"cart","service":"mail"}`, problem.InvalidArgument, "service", "is given twice"},
+		{"endpoint twice", "PUT", "/v1/instances/a", `{"service":"cart","endpoints":{"http":"a:1","http":"b:1"}}`, problem.InvalidArgument, "endpoints.http", "is given twice"},
+		{"two slashes", "PUT", "//v1/instances/a", c1, problem.NotFound, "", "/v1/instances/{id}"},
+		{"dots in the path", "PUT", "/v1/../v1/instances/a", c1, problem.NotFound, "", "/v1/instances/{id}"},
 		{"two ids", "PUT", "/v1/instances/a", `{"id":"b","service":"cart"}`, problem.InvalidArgument, "id", "path"},
 		{"no service", "PUT", "/v1/instances/a", `{}`, problem.InvalidArgument, "service", "DNS label"},
 		{"service not a label", "PUT", "/v1/instances/a", `{"service":"My_Cart"}`, problem.InvalidArgument, "service", "DNS label"},
@@ -157,6 +162,23 @@ func TestBadRequests(t *testing.T) {
 	res := exchange(r, "POST", "/v1/instances/c1", c1)
 	if res.StatusCode != http.StatusMethodNotAllowed || res.Header.Get("Allow") != "DELETE, PUT" {
 		t.Errorf("got %s, Allow %q", res.Status, res.Header.Get("Allow"))
+	}
+}
+
+// A page from anywhere cannot make the browser of one who develops here its helper.
+func TestBrowsersAreRefused(t *testing.T) {
+	r := New(Config{})
+	for _, origin := range []string{"http://evil.example", "http://127.0.0.1:8081", "null", ""} {
+		req := httptest.NewRequest(http.MethodPut, "/v1/instances/c1", strings.NewReader(c1))
+		req.Header.Set("Origin", origin)
+		rec := httptest.NewRecorder()
+		r.ServeHTTP(rec, req)
+		if err := problem.FromResponse(rec.Result()); rec.Code != http.StatusForbidden || problem.CodeOf(err) != problem.PermissionDenied {
+			t.Errorf("%q: %d, %v", origin, rec.Code, err)
+		}
+	}
+	if c := read[discovery.Catalog](t, exchange(r, "GET", "/v1/services", "")); c.Index != 0 {
+		t.Errorf("a browser changed the registry: %+v", c)
 	}
 }
 

@@ -67,6 +67,23 @@ func TestLeaseIsToldToDrain(t *testing.T) {
 	})
 }
 
+func TestLeaseThatDrainsFromTheStart(t *testing.T) {
+	inWorld(t, func(w *world) {
+		r := w.start(Config{})
+		lease := w.client(discovery.ClientConfig{}).Hold(instance("cart", "c1", discovery.Draining))
+		began := time.Now()
+		if !closed(lease.Draining()) {
+			t.Error("it does not say that it drains")
+		}
+		lease.Drain(time.Hour)
+		lease.SetState(discovery.Ready)
+		w.pass(3 * time.Second)
+		if took := time.Since(began); took > 4*time.Second || show(catalog(r)) != "cart: c1 draining" {
+			t.Errorf("after %v %s", took, show(catalog(r)))
+		}
+	})
+}
+
 func TestLeaseDrainsByItself(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.start(Config{})

@@ -6,10 +6,12 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
+	"path"
 	"sync"
 	"time"
 
 	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/problem"
 )
 
 const (
@@ -62,8 +64,20 @@ func New(cfg Config) *Registry {
 }
 
 // ServeHTTP answers the protocol described in package discovery's wire types, under
-// /v1/instances, /v1/services and /v1/watch.
-func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.routes.ServeHTTP(w, req) }
+// /v1/instances, /v1/services and /v1/watch. It refuses browsers: a page from anywhere
+// could else make one change who is registered here, or read it by a name that it makes
+// point here (DNS rebinding).
+func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if _, browser := req.Header["Origin"]; browser {
+		problem.Write(w, req, problem.New(problem.PermissionDenied, "the registry is not for browsers: the request has an Origin header"))
+		return
+	}
+	if p := req.URL.Path; p != path.Clean(p) { // the mux would redirect, which a PUT need not survive
+		problem.Write(w, req, noSuchPath(p))
+		return
+	}
+	r.routes.ServeHTTP(w, req)
+}
 
 // Run ends leases and writes the file until ctx ends; then it writes the file a last
 // time and ends all watches, so that an http.Server can shut down. It may be called

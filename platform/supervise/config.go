@@ -28,6 +28,13 @@ import (
 // built programs, SQLite files.
 const Folder = ".muster"
 
+// An engine that is not alive is to be known as such within a few seconds: everything
+// rests on it.
+const (
+	engineLiveEvery  = 500 * time.Millisecond
+	engineLiveWithin = time.Second
+)
+
 // Engine is a part of the platform that runs as a process of its own.
 type Engine struct {
 	Name    string   // "control"
@@ -39,6 +46,11 @@ type Engine struct {
 
 	// Ready is asked; the zero value is GET /readyz on Port.
 	Ready probe.Target
+	// Live is asked once it is ready, twice a second. After three noes in a row it
+	// is killed and started again: one that hangs, or was frozen, is as bad as dead.
+	// The zero value is GET /livez on Port, if there is one; probe.None asks nobody. Its Timeout is 1 s
+	// when 0.
+	Live probe.Target
 
 	// Front says that it takes the requests of the world outside: it ends before
 	// the services, the others after them.
@@ -98,6 +110,11 @@ func (c Config) validate() (Config, error) {
 		if e.Ready.Kind == "" {
 			c.Engines[i].Ready = probe.Target{Kind: probe.HTTP, Address: plan.Local(e.Port), Path: "/readyz"}
 		}
+		live := &c.Engines[i].Live
+		if live.Kind == "" && e.Port != 0 {
+			live.Kind, live.Address, live.Path = probe.HTTP, plan.Local(e.Port), "/livez"
+		}
+		live.Timeout = cmp.Or(live.Timeout, engineLiveWithin)
 	}
 	return c, nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -52,6 +53,50 @@ func TestInstanceThatIsNotAliveIsStartedAgain(t *testing.T) {
 	w.awaitAfter(mark, event.Ready, "orders-1")
 	if i := w.one("orders"); i.Restarts != 1 {
 		t.Errorf("%+v", i)
+	}
+}
+
+// A frozen process keeps its port open and accepts connections: only an answer tells.
+func TestFrozenEngineIsStartedAgain(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Engines = []Engine{anEngine(t, "control", testchild.Ready)} }, aService("orders", testchild.Ready, ""))
+	w.up()
+	frozen := w.await(event.Starting, "control").PID
+	mark, began := w.mark(), time.Now()
+	if err := syscall.Kill(frozen, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if e := w.awaitAfter(mark, event.Died, "control"); e.Detail != "did not answer its liveness probe 3 times in a row" {
+		t.Errorf("event %+v", e)
+	}
+	w.awaitAfter(mark, event.Ready, "control")
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if testchild.Alive(frozen) {
+		t.Error("the frozen process is left")
+	}
+}
+
+// A script is what its files are now: started again it may fail like its replacement.
+func TestFixedPortAndABrokenScript(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	_ = l.Close()
+	fine := filepath.Join(t.TempDir(), "fine")
+	if err := os.WriteFile(fine, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, nil, fmt.Sprintf("  mailer: {run: [sh, -c, \"test -f %s && exec %s; exit 5\"], env: {TEST_CHILD_ROLE: ready}, port: %d}\n", fine, executable(), port))
+	w.up()
+	if err := os.Remove(fine); err != nil {
+		t.Fatal(err)
+	}
+	err = w.Replace(w.ctx(), "mailer")
+	if err == nil || !strings.HasPrefix(err.Error(), `mailer-1 was started again as mailer-3, which is not ready: service "mailer" (mailer-2) exited with code 5`) {
+		t.Errorf("err = %v", err)
 	}
 }
 
@@ -112,7 +157,7 @@ func TestFixedPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = w.Reload(w.ctx(), next)
-	if err == nil || !strings.HasPrefix(err.Error(), `mailer-4 runs again as it was before: service "mailer" (mailer-3) exited with code 3`) {
+	if err == nil || !strings.HasPrefix(err.Error(), `mailer-2 was started again as mailer-4 and is ready: service "mailer" (mailer-3) exited with code 3`) {
 		t.Errorf("err = %v", err)
 	}
 	w.await(event.Ready, "mailer-4")

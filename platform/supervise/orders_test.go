@@ -71,7 +71,7 @@ func TestCrashIsStartedAgainAtOnce(t *testing.T) {
 	if pause := again.Time.Sub(died.Time); pause > 150*time.Millisecond {
 		t.Errorf("started again after %v", pause)
 	}
-	if died.Detail != "was ended by a signal (killed)" {
+	if died.Detail != "killed by a signal" {
 		t.Errorf("died: %q", died.Detail)
 	}
 	w.awaitAfter(mark, event.Ready, "orders-1")

@@ -59,12 +59,24 @@ func (s *service) replacePinned(ctx context.Context, old *replica) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
+	return s.startAgain(ctx, old, err)
+}
+
+// startAgain starts an instance from what an ended one was started from, as its
+// replacement failed, and adds to that failure what came of it. It may not become ready
+// either: a script is what its files are now, and those may be what is broken.
+func (s *service) startAgain(ctx context.Context, old *replica, failure error) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if back, failed := s.start(old.spec, old.program, old.version, false); failed == nil {
-		err = fmt.Errorf("%s runs again as it was before: %w", back.ID(), err)
+	back, err := s.start(old.spec, old.program, old.version, false)
+	s.mu.Unlock()
+	switch {
+	case err != nil:
+		return failure
+	case back.FirstLife(ctx):
+		return fmt.Errorf("%s was started again as %s and is ready: %w", old.ID(), back.ID(), failure)
+	default:
+		return fmt.Errorf("%s was started again as %s, which is not ready: %w", old.ID(), back.ID(), failure)
 	}
-	return err
 }
 
 // otherReady reports whether another instance serves.

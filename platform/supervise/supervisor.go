@@ -111,7 +111,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	}
 	g, err := guard.Start(guard.Config{
 		Command: s.cfg.Guardian, Env: s.cfg.Env, Log: s.cfg.Log,
-		Replaced: func(pid int) { s.emit(event.Event{Kind: event.Guardian, PID: pid}) },
+		Replaced: func(pid int) {
+			s.emit(event.Event{Kind: event.Guardian, PID: pid, Detail: "was replaced: the one before had ended"})
+		},
 	})
 	if err != nil {
 		return err

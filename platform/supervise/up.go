@@ -78,7 +78,7 @@ func (s *Supervisor) startEngine(e Engine) (*instance.Instance, error) {
 	}
 	cfg := instance.Config{
 		ID: e.Name, Service: e.Name, Engine: true, Trial: true,
-		Ready: instance.Probe{Target: e.Ready}, Grace: e.Grace, Timing: s.cfg.Timing,
+		Ready: instance.Probe{Target: e.Ready}, Live: instance.Probe{Target: e.Live, Every: engineLiveEvery}, Grace: e.Grace, Timing: s.cfg.Timing,
 		Starter: s.starter, Log: log, Events: s.emit,
 	}
 	cfg.Spec.Argv, cfg.Spec.Dir = e.Argv, e.Dir

@@ -7,9 +7,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -18,7 +20,7 @@ import (
 // Config says what an engine serves and how patient it is. Only Handler is needed.
 type Config struct {
 	Handler http.Handler
-	Log     *slog.Logger // what net/http has to say of connections; nil: nothing is logged
+	Log     *slog.Logger // panics of Handler, at DEBUG what net/http has to say of connections; nil: nothing is logged
 
 	// HeaderTimeout bounds the time from a request's first byte to the end of its
 	// header (slowloris). 0 means 10 s.
@@ -131,7 +133,22 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 1 { // HTTP/2 has WriteByteTimeout, for the connection
 		w = &writer{ResponseWriter: w, patience: p}
 	}
+	defer e.complain(r)
 	e.cfg.Handler.ServeHTTP(w, r)
+}
+
+// complain makes a panic of the handler an error in the log. net/http, which would note
+// it among what goes wrong with connections, still ends the connection or the stream.
+func (e *Engine) complain(r *http.Request) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if v != http.ErrAbortHandler { //nolint:errorlint,err113 // the value that net/http compares with
+		e.cfg.Log.ErrorContext(r.Context(), "a request made its handler panic", "panic", fmt.Sprint(v),
+			"method", r.Method, "path", r.URL.Path, "stack", string(debug.Stack()))
+	}
+	panic(http.ErrAbortHandler) //nolint:forbidigo // documented, and the only way for HTTP/2
 }
 
 // isGRPC reports whether a body is a gRPC stream, which may be silent.

@@ -2,10 +2,12 @@ package nethttp_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -215,6 +217,31 @@ func TestHeaderBombIsRefused(t *testing.T) {
 
 // What is in flight when the end comes is finished, a connection that switched
 // protocols too; new connections find nobody.
+// A mistake of ours is not one of the many things that go wrong with connections.
+func TestPanicIsSeen(t *testing.T) {
+	var log bytes.Buffer
+	cfg := nethttp.Config{Log: slog.New(slog.NewTextHandler(&log, nil))}
+	e, addr := start(t, cfg, func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/abort" {
+			panic(http.ErrAbortHandler)
+		}
+		panic("a mistake")
+	})
+	for _, path := range []string{"/abort", "/x"} {
+		_, r := dial(t, addr, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n")
+		if b, err := io.ReadAll(r); err != nil || len(b) != 0 {
+			t.Errorf("%s: %q, %v", path, b, err)
+		}
+	}
+	if err := e.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := log.String(); strings.Count(got, "level=ERROR") != 1 || !strings.Contains(got, `panic="a mistake"`) ||
+		!strings.Contains(got, "path=/x") || !strings.Contains(got, "engine_test.go") {
+		t.Errorf("logged: %s", got)
+	}
+}
+
 func TestShutdownWaits(t *testing.T) {
 	for _, upgraded := range []bool{false, true} {
 		begun, release := make(chan struct{}), make(chan struct{})

@@ -9,6 +9,7 @@ package proxy
 
 import (
 	"cmp"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,8 @@ type Config struct {
 	Metrics prometheus.Registerer
 	// Log gets a line for each request; nil: none.
 	Log *accesslog.Log
+	// Faults is told what an instance answers against the protocol; nil: nobody.
+	Faults *slog.Logger
 	// AnswerTimeout is how long an instance may be silent before its answer's
 	// header, counted from the last byte of the request. gRPC is not bounded: its
 	// clients have deadlines. 0 means 30 s.
@@ -51,6 +54,9 @@ type Gateway struct {
 // another Gateway registered there.
 func New(cfg Config) (*Gateway, error) {
 	cfg.AnswerTimeout = cmp.Or(cfg.AnswerTimeout, 30*time.Second)
+	if cfg.Faults == nil {
+		cfg.Faults = slog.New(slog.DiscardHandler)
+	}
 	g := &Gateway{cfg: cfg, metrics: newMetrics()}
 	if err := g.metrics.register(cfg.Metrics, cfg.Log); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/propagation"
@@ -24,7 +25,8 @@ func hopByHop(name string) bool {
 }
 
 // untrusted reports whether a field is only believed of a proxy: who the client is,
-// how it came here, what the path was. From outside it is dropped, in each spelling
+// how it came here, what the path was; or of nobody: Proxy becomes HTTP_PROXY, the
+// variable, in a CGI program (CVE-2016-5385). From outside it is dropped, in each spelling
 // that a CGI-like program takes for the same.
 func untrusted(name string) bool {
 	if strings.IndexByte(name, '_') >= 0 {
@@ -34,7 +36,8 @@ func untrusted(name string) bool {
 		return true
 	}
 	switch name {
-	case "Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "X-Original-Url", "X-Rewrite-Url", "X-Request-Id":
+	case "Forwarded", "X-Real-Ip", "X-Client-Ip", "Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip",
+		"Front-End-Https", "X-Url-Scheme", "X-Original-Url", "X-Rewrite-Url", "X-Request-Id", "Proxy":
 		return true
 	}
 	return false
@@ -68,8 +71,8 @@ func (t *transit) outbound() http.Header {
 	if named(in["Te"], "trailers") {
 		out["Te"] = []string{"trailers"} // gRPC asks for it
 	}
-	if t.protocol != "" {
-		out["Connection"], out["Upgrade"] = []string{"Upgrade"}, []string{t.protocol}
+	if len(t.switches) > 0 {
+		out["Connection"], out["Upgrade"] = []string{"Upgrade"}, []string{strings.Join(t.switches, ", ")}
 	}
 	if t.grpc {
 		delete(out, call.DeadlineHeader) // it has grpc-timeout
@@ -104,15 +107,35 @@ func inbound(to, from http.Header) {
 	}
 }
 
-// upgrade returns the protocol a header asks to switch to, "" for none. That to
-// HTTP/2 (h2c) is not passed on: behind it requests would reach an instance unseen.
-func upgrade(h http.Header) string {
+// upgrades returns the protocols a header would switch to, or has switched to, as they
+// are spelled there (RFC 9110, 7.8).
+func upgrades(h http.Header) (protocols []string) {
 	if len(h["Connection"]) == 0 || !named(h["Connection"], "upgrade") {
-		return ""
+		return nil
 	}
-	protocol := h.Get("Upgrade")
-	if strings.EqualFold(protocol, "h2c") {
-		return ""
+	for _, v := range h["Upgrade"] {
+		for token := range strings.SplitSeq(v, ",") {
+			if token = textproto.TrimString(token); token != "" {
+				protocols = append(protocols, token)
+			}
+		}
 	}
-	return protocol
+	return protocols
+}
+
+// isHTTP2 reports whether a protocol is HTTP/2 (h2c). It is not passed on: behind it
+// requests would reach an instance unseen.
+func isHTTP2(protocol string) bool {
+	name, _, _ := strings.Cut(protocol, "/")
+	return strings.EqualFold(name, "h2c")
+}
+
+// among reports whether all of the chosen were offered, and one was chosen at least.
+func among(offered, chosen []string) bool {
+	for _, c := range chosen {
+		if !slices.ContainsFunc(offered, func(o string) bool { return strings.EqualFold(o, c) }) {
+			return false
+		}
+	}
+	return len(chosen) > 0
 }

@@ -80,6 +80,8 @@ func TestOutsideHeadersAreDropped(t *testing.T) {
 		"X_Forwarded_For", "6.6.6.6", "X-Forwarded_Proto", "https", "Forwarded", "for=6.6.6.6", "X-Real-Ip", "6.6.6.6", "x_real_ip", "6.6.6.6",
 		"True-Client-Ip", "6.6.6.6", "X-Original-Url", "/admin", "X-Rewrite-Url", "/admin", "X-Request-Id", "not\tvalid",
 		"Connection", "X-Mine, close", "X-Mine", "1", "Keep-Alive", "1", "Proxy-Authorization", "Basic x", "Te", "gzip", "Trailer", "X-T", "Upgrade", "foo",
+		"Client-Ip", "6.6.6.6", "X-Client-Ip", "6.6.6.6", "X-Cluster-Client-Ip", "6.6.6.6", "Cf-Connecting-Ip", "6.6.6.6", "CF_Connecting_IP", "6.6.6.6",
+		"Front-End-Https", "on", "X-Url-Scheme", "https", "Proxy", "evil.example:80",
 		"X-Kept", "yes")
 	h := <-got
 	for name, values := range h {

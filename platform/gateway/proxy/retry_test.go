@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -10,7 +11,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/musterdev/muster/call"
 	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/platform/gateway/proxy"
 )
 
 // dying are two instances, of which the one that gets the first request dies of it:
@@ -165,7 +168,7 @@ func TestInstanceDiesInItsAnswer(t *testing.T) {
 // Lies an instance may tell cost the client a 502, never the edge its mind.
 func TestMalformedAnswers(t *testing.T) {
 	for _, answer := range []string{
-		"", "garbage\r\n\r\n", "HTTP/1.1 2 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nBad(Name: x\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+		"", "HTTP/1.1 099 Odd\r\n\r\n", "HTTP/1.1 000 Odd\r\n\r\n", "HTTP/1.1 600 Odd\r\n\r\n", "HTTP/1.1 999 Odd\r\n\r\n", "garbage\r\n\r\n", "HTTP/1.1 2 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nBad(Name: x\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
 		"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("a", 11<<20) + "\r\n\r\n",
 	} {
@@ -186,10 +189,16 @@ func TestMalformedAnswers(t *testing.T) {
 				}()
 			}
 		}()
-		e := newEdge(t, everything("a"), nil, at("a-1", "a", l.Addr().String()))
+		var faults strings.Builder
+		tune := func(_ *call.Config, c *proxy.Config) { c.Faults = slog.New(slog.NewTextHandler(&faults, nil)) }
+		e := newEdge(t, everything("a"), tune, at("a-1", "a", l.Addr().String()))
 		res, text := must(t, client(t, false), "POST", e.url, nil)
 		if res.StatusCode != http.StatusBadGateway {
 			t.Errorf("%.60q: %s %q", answer, res.Status, text)
+		}
+		e.end()
+		if odd := strings.Contains(answer, "Odd"); odd != strings.Contains(faults.String(), "level=ERROR") || odd != strings.Contains(faults.String(), "instance=a-1") {
+			t.Errorf("%.60q: %q", answer, faults.String())
 		}
 		_ = l.Close()
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http/httptrace"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,9 +29,9 @@ type transit struct {
 	control  *http.ResponseController
 	in       *http.Request
 	grpc     bool        // a gRPC request, answered in gRPC's way
-	protocol string      // that the client asks to switch to
 	body     *clientBody // nil without one
 	trace    httptrace.ClientTrace
+	switches []string // the protocols that the client would switch to
 
 	mu       sync.Mutex // guards the answer's header against interim answers
 	answered bool       // the instance's final answer is here
@@ -85,9 +86,8 @@ func (t *transit) pass() error {
 		silence.begin()
 		defer silence.stop()
 	}
-	t.protocol = upgrade(r.Header)
-	if r.ProtoMajor != 1 {
-		t.protocol = ""
+	if r.ProtoMajor == 1 && r.ProtoMinor > 0 { // HTTP/1.0 has none, HTTP/2 another
+		t.switches = slices.DeleteFunc(upgrades(r.Header), isHTTP2)
 	}
 	t.trace = httptrace.ClientTrace{
 		GetConn:        func(addr string) { t.gateway.Attempt(&t.Exchange, addr) },
@@ -112,6 +112,12 @@ func (t *transit) pass() error {
 	defer res.Body.Close()
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return t.switchProtocols(ctx, res)
+	}
+	if res.StatusCode < 200 || res.StatusCode > 599 { // net/http reads what it does not write (RFC 9110, 15)
+		t.gateway.cfg.Faults.ErrorContext(ctx, "an instance answered with a status that is none",
+			"status", res.StatusCode, "service", t.Target.Service, "instance", t.Instance, "path", t.Path)
+		return problem.New(problem.Unknown, "service %q answered with the status %d, which is none; it is not known whether it did what was asked",
+			t.Target.Service, res.StatusCode)
 	}
 	return t.answer(res)
 }

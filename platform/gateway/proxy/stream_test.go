@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -165,6 +166,37 @@ func TestNoUpgradeToHTTP2(t *testing.T) {
 	}
 	if b, _ := io.ReadAll(res.Body); string(b) != "not asked to switch" {
 		t.Errorf("%q", b)
+	}
+}
+
+// The client offers a list, the instance takes of it what it will (RFC 9110, 7.8).
+func TestUpgradeFromAList(t *testing.T) {
+	for _, test := range []struct {
+		proto, offer string // lines of the request
+		seen, takes  string // by and of the instance
+		status       int
+	}{
+		{"HTTP/1.1", "Upgrade: websocket, other/2", "websocket, other/2", "WebSocket", 101},
+		{"HTTP/1.1", "Upgrade: websocket\r\nUpgrade: ,other/2 ,", "websocket, other/2", "other/2", 101},
+		{"HTTP/1.1", "Upgrade: tls/1.0, http/1.1", "tls/1.0, http/1.1", "TLS/1.0, HTTP/1.1", 101},
+		{"HTTP/1.1", "Upgrade: H2C, websocket, h2c/1", "websocket", "websocket", 101},
+		{"HTTP/1.1", "Upgrade: h2c, websocket", "websocket", "h2c, websocket", 502},
+		{"HTTP/1.1", "Upgrade: websocket, other", "websocket, other", "third", 502},
+		{"HTTP/1.1", "Upgrade: websocket, other", "websocket, other", "other, third", 502},
+		{"HTTP/1.1", "Upgrade: h2c, h2c", "", "h2c", 200},
+		{"HTTP/1.0", "Upgrade: websocket", "", "websocket", 200},
+	} {
+		seen := make(chan string, 1)
+		e := newEdge(t, everything("a"), nil, serve(t, "a-1", "a", func(w http.ResponseWriter, r *http.Request) {
+			seen <- strings.Join(r.Header["Upgrade"], "|")
+			upgrader(test.takes)(w, r)
+		}))
+		c, r := raw(t, e.addr, "GET / "+test.proto+"\r\nHost: x\r\nConnection: Upgrade\r\n"+test.offer+"\r\n\r\n")
+		res, err := http.ReadResponse(r, nil)
+		if got := receive(t, "the request", seen); err != nil || res.StatusCode != test.status || got != test.seen {
+			t.Errorf("%+v: %v, %v, seen %q", test, res, err, got)
+		}
+		_ = c.Close()
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
 
 	"github.com/musterdev/muster/observe"
 	"github.com/musterdev/muster/problem"
@@ -16,7 +15,7 @@ import (
 
 // switchProtocols passes 101 on and then bytes, both ways, until both are done.
 func (t *transit) switchProtocols(ctx context.Context, res *http.Response) error {
-	if got := upgrade(res.Header); !strings.EqualFold(got, t.protocol) || t.protocol == "" {
+	if !among(t.switches, upgrades(res.Header)) {
 		return problem.New(problem.Unknown, "service %q switched to another protocol than the request asks for", t.Target.Service)
 	}
 	instance, ok := res.Body.(io.ReadWriteCloser)

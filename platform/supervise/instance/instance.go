@@ -131,6 +131,27 @@ func (i *Instance) Await(ctx context.Context) error {
 	}
 }
 
+// FirstLife waits until the instance is ready for the first time, and reports true, or
+// until its first life has ended without that, or ctx.
+func (i *Instance) FirstLife(ctx context.Context) (ready bool) {
+	for {
+		i.mu.Lock()
+		s, changed := i.state, i.changed
+		i.mu.Unlock()
+		switch {
+		case s.Phase == Ready:
+			return true
+		case s.Phase.Final(), s.Life > 1, s.Life == 1 && s.Phase != Starting:
+			return false
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
 func (i *Instance) order(e input) {
 	select {
 	case i.orders <- e:

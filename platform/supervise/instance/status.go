@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/musterdev/muster/call/discovery"
@@ -47,7 +48,7 @@ func (i *Instance) Status() Status {
 		ID: i.cfg.ID, Service: i.cfg.Service, Phase: i.state.Phase, Since: i.state.Since,
 		Port: portOf(i.cfg.Record, discovery.HTTP), GRPCPort: portOf(i.cfg.Record, discovery.GRPC),
 		Version: i.cfg.Record.Version, Zone: i.cfg.Record.Zone,
-		Restarts: max(0, i.state.Life-1), LastExit: i.lastExit, Probe: i.probe,
+		Restarts: max(0, i.state.Life-1), LastExit: brief(i.lastExit), Probe: i.probe,
 		LeaseErr: i.leaseErr, Log: i.cfg.Log.Path(),
 	}
 	if i.proc != nil && s.Phase != Backoff && !s.Phase.Final() {
@@ -124,6 +125,10 @@ func (i *Instance) unregistered() *Failure {
 	return f
 }
 
+// brief turns the end of a sentence, "was killed by a signal", into what stands by
+// itself, "killed by a signal".
+func brief(what string) string { return strings.TrimPrefix(what, "was ") }
+
 // wake tells those who wait that something changed; the lock is held.
 func (i *Instance) wake() {
 	close(i.changed)
@@ -146,7 +151,7 @@ func (i *Instance) become(before, after State) {
 	}
 	lived := !before.Phase.Final() && before.Phase != Backoff
 	if lived && (after.Phase == Backoff || after.Phase == Failed || after.Life != before.Life) {
-		i.emit(event.Event{Kind: event.Died, Detail: lastExit})
+		i.emit(event.Event{Kind: event.Died, Detail: brief(lastExit)})
 	}
 	switch after.Phase {
 	case Ready:

@@ -21,8 +21,10 @@ func (e Exit) String() string {
 	switch {
 	case e.Err != nil:
 		return e.Err.Error()
+	case e.Signal == "killed":
+		return "was killed by a signal"
 	case e.Signal != "":
-		return fmt.Sprintf("was ended by a signal (%s)", e.Signal)
+		return fmt.Sprintf("was ended by a signal: %s", e.Signal)
 	default:
 		return fmt.Sprintf("exited with code %d", e.Code)
 	}

@@ -113,7 +113,7 @@ func TestExit(t *testing.T) {
 
 	p, _ = start(t, s, testchild.Silent)
 	p.Kill()
-	if exit := p.Exit(); exit.Signal != "killed" || exit.String() != "was ended by a signal (killed)" {
+	if exit := p.Exit(); exit.Signal != "killed" || exit.String() != "was killed by a signal" {
 		t.Errorf("exit = %+v, %q", exit, exit)
 	}
 	p.Kill() // and again, when it is dead: nothing

@@ -21,6 +21,7 @@ import (
 // calls to others. Its methods are safe for concurrent use until Serve is called;
 // Client, Dial, Log and the names are safe at any time.
 type App struct {
+	ctx       context.Context //nolint:containedctx // Run's: what opens the database ends with it
 	service   Service
 	settings  Settings
 	options   *options
@@ -29,7 +30,9 @@ type App struct {
 	caller    *call.Caller
 	registry  *discovery.Client // nil: not registered
 	probes    observe.Probes
-	leave     func() // says that no call from outside is answered any more
+	endAll    func()  // tells every service of the process to end
+	leave     func()  // says that no call from outside is in flight any more
+	outside   counter // gRPC calls from outside; only counted beside siblings
 	grpc      *grpc.Server
 	health    *health.Server
 
@@ -64,7 +67,8 @@ func (a *App) Log() *slog.Logger { return a.telemetry.Logger }
 
 // DB returns the service's own database, opened by the driver that knows
 // DATABASE_URL and migrated to the newest version; every call returns the same pool.
-// It is closed when the service ends.
+// It is closed when the service ends; a service that is told to end while it opens
+// or migrates gives up.
 func (a *App) DB() (*sql.DB, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -78,13 +82,12 @@ func (a *App) DB() (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx := context.Background() // opening is bounded by the driver
-	db, err := driver.Open(ctx, a.settings.DatabaseURL)
+	db, err := driver.Open(a.ctx, a.settings.DatabaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	if a.service.Migrations != nil {
-		if err := migrate.Run(ctx, db, a.service.Migrations); err != nil {
+		if err := migrate.Run(a.ctx, db, a.service.Migrations); err != nil {
 			_ = db.Close() // the migration's error is the one to report
 			return nil, fmt.Errorf("migrate the database of %q: %w", a.Name(), err)
 		}
@@ -96,9 +99,10 @@ func (a *App) DB() (*sql.DB, error) {
 
 // Client returns an HTTP client for another service: a request to
 // http://NAME/path goes to the instance chosen for it, with deadline, identity and
-// trace, and is repeated where that is safe.
+// trace, and is repeated where that is safe. A redirect to another host is returned,
+// not followed.
 func (a *App) Client(service string) *http.Client {
-	return &http.Client{Transport: a.telemetry.Transport(a.caller.Transport(service))}
+	return &http.Client{Transport: a.telemetry.Transport(a.caller.Transport(service)), CheckRedirect: call.StayWithin}
 }
 
 // Dial returns a gRPC connection to another service, with the same care as Client.
@@ -130,7 +134,8 @@ func (a *App) Go(name string, run func(ctx context.Context) error) {
 	a.workers = append(a.workers, worker{name, run})
 }
 
-// Check makes the service's readiness depend on check, which gets 2 s.
+// Check makes the service's readiness depend on check, which gets 2 s and runs
+// beside the other checks.
 func (a *App) Check(name string, check func(ctx context.Context) error) {
 	a.probes.Add(name, check)
 }

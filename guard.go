@@ -2,7 +2,6 @@ package muster
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"strings"
 
@@ -79,23 +78,3 @@ type streamWithContext struct {
 }
 
 func (s *streamWithContext) Context() context.Context { return s.ctx }
-
-// recoverHTTP makes a panic in a handler an internal error of that one request;
-// gRPC's interceptor in package problem does the same.
-func recoverHTTP(log *slog.Logger, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			p := recover()
-			if p == nil {
-				return
-			}
-			if p == http.ErrAbortHandler { //nolint:errorlint // a panic value, compared as net/http does
-				panic(p) //nolint:forbidigo // the handler's own way to cut the connection
-			}
-			err := problem.Recovered(p)
-			log.ErrorContext(r.Context(), "panic in a handler", "method", r.Method, "path", r.URL.Path, "error", err)
-			problem.Write(w, r, err)
-		}()
-		next.ServeHTTP(w, r)
-	})
-}

@@ -21,7 +21,7 @@ type pipes struct {
 	listeners map[string]*bufconn.Listener // by address
 	views     map[string]*discovery.View   // of the siblings
 	elsewhere discovery.Resolver           // for every other service
-	outside   sync.WaitGroup               // services that still answer calls from outside
+	outside   sync.WaitGroup               // services that may still have a call from outside in flight
 }
 
 func newPipes(services []Service) *pipes {
@@ -35,7 +35,7 @@ func newPipes(services []Service) *pipes {
 	return p
 }
 
-// allLeft waits until no service of the process answers calls from outside any
+// allLeft waits until no service of the process has a call from outside in flight any
 // more, or ctx ends.
 func (p *pipes) allLeft(ctx context.Context) {
 	done := make(chan struct{})

@@ -29,7 +29,8 @@ const (
 // Run runs services in this process until ctx ends or one of them fails; then all
 // drain. Calls between them go over in-memory listeners with the same client,
 // server and policies as over a network, so that a team starts as one process and
-// splits later without rewriting. It returns the first failure.
+// splits later without rewriting. It returns their failures joined, each with its
+// service's name where there are several.
 func Run(ctx context.Context, services []Service, opts ...Option) error {
 	o := newOptions(opts)
 	settings, err := allSettings(services, o)
@@ -57,7 +58,7 @@ func Run(ctx context.Context, services []Service, opts ...Option) error {
 	for i, s := range services {
 		running.Go(func() {
 			defer cancel() // one ends, all end
-			if errs[i] = runOne(ctx, s, settings[i], o, pipes, registry); errs[i] != nil && len(services) > 1 {
+			if errs[i] = runOne(ctx, cancel, s, settings[i], o, pipes, registry); errs[i] != nil && len(services) > 1 {
 				errs[i] = fmt.Errorf("service %q: %w", s.Name, errs[i])
 			}
 		})
@@ -84,11 +85,31 @@ func allSettings(services []Service, o *options) ([]Settings, error) {
 		if out[i], err = readSettings(s.Name, len(services) > 1, o.lookup); err != nil {
 			return nil, err
 		}
+		if err := sameProcess(out[0], out[i]); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }
 
-func runOne(ctx context.Context, s Service, set Settings, o *options, p *pipes, registry *discovery.Client) (err error) {
+// sameProcess refuses settings of a service that differ from the first one's although
+// the process has only one of the kind.
+func sameProcess(first, s Settings) error {
+	for _, shared := range []struct{ variable, first, other string }{
+		{"MUSTER_REGISTRY_URL", first.RegistryURL, s.RegistryURL},
+		{"MUSTER_STATE_DIR", first.StateDir, s.StateDir},
+	} {
+		if shared.first != shared.other {
+			return configErrorf("%s is %q for %q but %q for %q: services in one process share it; set it once, without a prefix",
+				shared.variable, shared.first, first.Service, shared.other, s.Service)
+		}
+	}
+	return nil
+}
+
+func runOne(ctx context.Context, endAll func(), s Service, set Settings, o *options, p *pipes, registry *discovery.Client) (err error) {
+	leave := sync.OnceFunc(p.outside.Done)
+	defer leave() // also of a service that never begins: its siblings wait for it
 	telemetry, err := observe.Start(ctx, observe.Config{
 		Service: set.Service, Instance: set.Instance, Version: set.Version, Zone: set.Zone,
 		Exporter: o.exporter(), Endpoint: set.OTLP, Log: o.log, Level: set.LogLevel,
@@ -97,25 +118,32 @@ func runOne(ctx context.Context, s Service, set Settings, o *options, p *pipes, 
 		return fmt.Errorf("telemetry: %w", err)
 	}
 	a := &App{
+		ctx: ctx, endAll: endAll, leave: leave,
 		service: s, settings: set, options: o, pipes: p, telemetry: telemetry, registry: registry, mux: http.NewServeMux(),
 		caller: call.New(call.Config{Resolver: p, TLS: o.tls, Tokens: o.tokens, Dial: p.dial, GRPC: telemetry.DialOptions()}),
 	}
-	a.leave = sync.OnceFunc(p.outside.Done)
-	defer a.leave()
 	a.grpc = grpc.NewServer(a.grpcOptions()...)
 	a.health = health.NewServer()
 	a.health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
 	grpc_health_v1.RegisterHealthServer(a.grpc, a.health)
 	reflection.Register(a.grpc)
 	defer func() { err = errors.Join(err, a.close()) }()
-	return s.Run(ctx, a)
+	err = s.Run(ctx, a)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) { // as while it waited for its database
+		a.Log().Info("gave up, as it was told to end", "error", err)
+		return nil
+	}
+	return err
 }
 
 func (a *App) grpcOptions() []grpc.ServerOption {
 	opts := []grpc.ServerOption{
 		grpc.StatsHandler(a.telemetry.ServerStats()),
 		grpc.ChainUnaryInterceptor(observe.UnaryServerInterceptor, problem.UnaryServerInterceptor(a.Log()), admitUnary(a.options.guard)),
-		grpc.ChainStreamInterceptor(problem.StreamServerInterceptor(a.Log()), admitStream(a.options.guard)),
+		grpc.ChainStreamInterceptor(observe.StreamServerInterceptor, problem.StreamServerInterceptor(a.Log()), admitStream(a.options.guard)),
+	}
+	if a.pipes.views[a.Name()] != nil {
+		opts = append(opts, grpc.StatsHandler(countOutside{&a.outside}))
 	}
 	return append(opts, serverCredentials(a.options.tls)...)
 }

@@ -15,15 +15,6 @@ import (
 
 	"github.com/musterdev/muster/call"
 	"github.com/musterdev/muster/call/discovery"
-	"github.com/musterdev/muster/problem"
-)
-
-const (
-	// lameDuck is how long a service that nobody drained before goes on serving
-	// after it said that it is draining: the time callers take to hear of it.
-	lameDuck = time.Second
-	// drainBound is how long calls in flight may take to end.
-	drainBound = 10 * time.Second
 )
 
 // Serve listens, registers the instance, says it is ready and serves until ctx ends;
@@ -55,7 +46,11 @@ func (a *App) Serve(ctx context.Context) error {
 	defer stopWork()
 	for _, w := range workers {
 		working.Go(func() {
-			if err := w.run(workCtx); err != nil && workCtx.Err() == nil {
+			switch err := w.run(workCtx); {
+			case err == nil, errors.Is(err, workCtx.Err()):
+			case workCtx.Err() != nil: // Serve has its result; this would be lost
+				a.Log().Error("a worker failed while the service drained", "worker", w.name, "error", err)
+			default:
 				failed <- fmt.Errorf("worker %q: %w", w.name, err)
 			}
 		})
@@ -69,6 +64,10 @@ func (a *App) Serve(ctx context.Context) error {
 	a.drain(in, lease, stopWork, err != nil)
 	working.Wait()
 	serving.Wait()
+	close(failed)
+	for also := range failed { // what came too late to be the result
+		a.Log().Error("the service failed while it drained", "error", also)
+	}
 	return err
 }
 
@@ -77,8 +76,8 @@ type incoming struct {
 	listeners []net.Listener // for closing
 	http      []net.Listener
 	grpc      []net.Listener
-	server    *http.Server      // for TCP
-	siblings  *http.Server      // for pipes
+	server    *httpServer       // for TCP
+	siblings  *httpServer       // for pipes
 	endpoints map[string]string // for the registry
 	pipes     map[string]string // for siblings in this process
 }
@@ -145,9 +144,9 @@ func (a *App) startServers(in *incoming, serving *sync.WaitGroup, failed chan<- 
 		server := in.siblings
 		if l.Addr().Network() == "tcp" {
 			server = in.server
-			if secure != nil {
-				l = tls.NewListener(l, secure)
-			}
+		}
+		if secure != nil { // pipes too: siblings call as over a network
+			l = tls.NewListener(l, secure)
 		}
 		serving.Go(func() {
 			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -157,16 +156,32 @@ func (a *App) startServers(in *incoming, serving *sync.WaitGroup, failed chan<- 
 	}
 	for _, l := range in.grpc {
 		serving.Go(func() {
-			if err := a.grpc.Serve(l); err != nil {
+			if err := a.grpc.Serve(l); err != nil && !errors.Is(err, net.ErrClosed) { // closed by drain
 				failed <- fmt.Errorf("gRPC server: %w", err)
 			}
 		})
 	}
 }
 
-func newServer(handler http.Handler) *http.Server {
-	s := &http.Server{
-		Handler:           handler,
+// httpServer is a server that knows its requests, also those whose connection was
+// upgraded, which net/http forgets.
+type httpServer struct {
+	http.Server
+
+	requests counter
+	cut      context.CancelFunc // ends the requests that are left, upgraded ones too
+}
+
+func newServer(handler http.Handler) *httpServer {
+	base, cut := context.WithCancel(context.Background())
+	s := &httpServer{cut: cut}
+	s.Server = http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.requests.add(1)
+			defer s.requests.add(-1)
+			handler.ServeHTTP(w, r)
+		}),
+		BaseContext:       func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: readHeaderBound,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -176,17 +191,6 @@ func newServer(handler http.Handler) *http.Server {
 	s.Protocols.SetHTTP2(true)
 	s.Protocols.SetUnencryptedHTTP2(true)
 	return s
-}
-
-// notFound gives requests that no pattern matches the one error shape.
-func (a *App) notFound(mux *http.ServeMux) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, pattern := mux.Handler(r); pattern == "" {
-			problem.Write(w, r, problem.New(problem.NotFound, "service %q has no %s", a.Name(), r.URL.Path))
-			return
-		}
-		mux.ServeHTTP(w, r)
-	})
 }
 
 // announce makes the instance known and ready. Without a registry it is ready for
@@ -212,49 +216,4 @@ func (a *App) announce(in *incoming) *discovery.Lease {
 		a.options.ready(a.Name(), a.settings)
 	}
 	return lease
-}
-
-// drain ends the service without losing a call: callers hear of it first, unless
-// the fleet drained this instance before it asked it to end. Services that share the
-// process go on answering one another until none has a call from outside left.
-func (a *App) drain(in *incoming, lease *discovery.Lease, stopWork func(), failed bool) {
-	a.Log().Info("draining")
-	a.probes.Draining()
-	a.health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
-	if lease != nil && !failed {
-		lease.Drain(lameDuck) // returns at once when the fleet had drained it already
-	}
-	stopWork()
-	ctx, cancel := context.WithTimeout(context.Background(), drainBound)
-	defer cancel()
-	a.stopHTTP(ctx, in.server)
-	a.leave()
-	a.pipes.allLeft(ctx)
-
-	var ending sync.WaitGroup
-	ending.Go(func() { a.stopHTTP(ctx, in.siblings) })
-	ending.Go(func() { a.stopGRPC(ctx) })
-	ending.Wait()
-	if lease != nil {
-		lease.Release()
-	}
-}
-
-func (a *App) stopHTTP(ctx context.Context, s *http.Server) {
-	if err := s.Shutdown(ctx); err != nil {
-		a.Log().Warn("HTTP calls were cut off at the drain's bound", "bound", drainBound.String())
-		_ = s.Close() // whatever is left has had its time
-	}
-}
-
-func (a *App) stopGRPC(ctx context.Context) {
-	done := make(chan struct{})
-	go func() { a.grpc.GracefulStop(); close(done) }()
-	select {
-	case <-done:
-	case <-ctx.Done():
-		a.Log().Warn("gRPC calls were cut off at the drain's bound", "bound", drainBound.String())
-		a.grpc.Stop()
-		<-done
-	}
 }

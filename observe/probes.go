@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"sync"
@@ -14,8 +15,23 @@ import (
 const LeaseHeader = "Muster-Lease"
 
 // Check tells whether something the service cannot work without is there; nil means
-// it is. It gets 2 s.
+// it is. Each gets 2 s of its own and runs beside the others, and beside itself when two
+// ask at once.
 type Check func(ctx context.Context) error
+
+// checkBound is the time a check gets.
+const checkBound = 2 * time.Second
+
+func (c Check) run(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, checkBound)
+	defer cancel()
+	defer func() { // it has its own goroutine, where net/http would not catch it
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return c(ctx)
+}
 
 // Probes answers /livez, /readyz and /startupz. The zero value is alive, neither
 // started nor ready. It is safe for concurrent use.
@@ -63,13 +79,18 @@ func (p *Probes) Ready(ctx context.Context) map[string]string {
 	}
 	checks := maps.Clone(p.checks)
 	p.mu.RUnlock()
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
+	var running sync.WaitGroup
+	var mu sync.Mutex
 	for name, check := range checks {
-		if err := check(ctx); err != nil {
-			missing[name] = err.Error()
-		}
+		running.Go(func() {
+			if err := check.run(ctx); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				missing[name] = err.Error()
+			}
+		})
 	}
+	running.Wait()
 	if len(missing) == 0 {
 		return nil
 	}

@@ -85,6 +85,18 @@ func UnaryServerInterceptor(ctx context.Context, req any, _ *grpc.UnaryServerInf
 	return handle(incoming(ctx), req)
 }
 
+// StreamServerInterceptor is [UnaryServerInterceptor] for streams.
+func StreamServerInterceptor(srv any, s grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	return handle(srv, &streamWithContext{s, incoming(s.Context())})
+}
+
+type streamWithContext struct {
+	grpc.ServerStream
+	ctx context.Context //nolint:containedctx // grpc-go has no other way to give a stream a context
+}
+
+func (s *streamWithContext) Context() context.Context { return s.ctx }
+
 func incoming(ctx context.Context) context.Context {
 	md, _ := metadata.FromIncomingContext(ctx)
 	if ids := md.Get(requestIDKey); len(ids) == 1 && ValidRequestID(ids[0]) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 
@@ -20,6 +21,9 @@ const (
 	exitOK     = 0
 	exitFailed = 1 // what was asked for did not succeed, or a drill's target did not hold
 	exitUsage  = 2 // the command line, muster.yaml or a variable is wrong; nothing was started
+
+	exitInterrupted = 130 // Ctrl-C or another ending signal before it was done; 128 + SIGINT, as of a shell
+	exitBrokenPipe  = 141 // nobody reads what it prints any more; 128 + SIGPIPE
 )
 
 // terminal is where a verb reads and writes.
@@ -55,8 +59,13 @@ func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// errNotHeld ends a drill whose targets did not all hold; its table said which.
-var errNotHeld = errors.New("not all targets held")
+// errInterrupted ends a verb that a signal kept from its end.
+var errInterrupted = errors.New("interrupted")
+
+// notHeld ends a drill or a demo of which these targets did not hold.
+func notHeld(which []string) error {
+	return fmt.Errorf("not all targets held: %s", strings.Join(which, "; "))
+}
 
 // run is main without the process: it can be called again and again.
 func run(ctx context.Context, args []string, t terminal) int {
@@ -82,7 +91,14 @@ func run(ctx context.Context, args []string, t terminal) int {
 		_, _ = fmt.Fprintf(t.err, "error: %v: see muster --help\n", err)
 		return exitUsage
 	}
-	return report(k.Run(), t)
+	err = k.Run()
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errInterrupted // whatever it was that the signal kept from its end
+	}
+	if errors.Is(context.Cause(ctx), errUnread) && (errors.Is(err, errInterrupted) || errors.Is(err, syscall.EPIPE)) {
+		return exitBrokenPipe // that its reader has gone is no news to anybody
+	}
+	return report(err, t)
 }
 
 // report prints an error in its one line (a muster.yaml may have several) and
@@ -92,6 +108,9 @@ func report(err error, t terminal) int {
 		return exitOK
 	}
 	printError(t.err, err)
+	if errors.Is(err, errInterrupted) {
+		return exitInterrupted
+	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/musterdev/muster/platform/fleet"
 	"github.com/musterdev/muster/platform/supervise"
+	"github.com/musterdev/muster/platform/supervise/ctl"
 	"github.com/musterdev/muster/platform/supervise/ports"
 )
 
@@ -48,8 +49,10 @@ func (c *doctorCmd) Run(ctx context.Context, t terminal) error {
 		found = append(found, fleetFileFinding(c.File, err))
 	} else {
 		found = append(found, ok("fleet file", "%s: fleet %s, %d services", c.File, f.Name, len(f.Services)))
-		found = append(found, stateFolder(f), port(f.Edge.Port, "edge"), port(f.Control.Port, "control"))
+		found = append(found, stateFolder(f))
+		found = append(found, portFindings(ctx, f)...)
 		found = append(found, programs(ctx, f)...)
+		found = append(found, fileFindings(f)...)
 		found = append(found, c.engines(f)...)
 	}
 	if err := c.print(t, found); err != nil {
@@ -95,28 +98,79 @@ func stateFolder(f *fleet.Fleet) finding {
 	return ok("state folder", "%s", dir)
 }
 
-func port(n int, who string) finding {
-	if n == 0 {
-		return ok("port of "+who, "any free one")
+// portFindings checks the ports that are not chosen freely. Those that this folder's own
+// fleet holds are as they must be.
+func portFindings(ctx context.Context, f *fleet.Fleet) []finding {
+	own := ownPorts(ctx, f)
+	var found []finding
+	for _, p := range fixedPorts(f) {
+		check := "port of " + p.Who
+		if p.Port == 0 {
+			found = append(found, ok(check, "any free one"))
+			continue
+		}
+		switch err := ports.Check(p); {
+		case err == nil:
+			found = append(found, ok(check, "%d is free", p.Port))
+		case own(p.Port):
+			found = append(found, ok(check, "%d is in use by this fleet", p.Port))
+		default:
+			found = append(found, fail(check, "%v", err))
+		}
 	}
-	err := ports.Check(ports.Fixed{Port: n, Who: who, Setting: "MUSTER_" + strings.ToUpper(who) + "_PORT"})
+	return found
+}
+
+// ownPorts returns whether a port is one of the fleet that runs in this folder.
+func ownPorts(ctx context.Context, f *fleet.Fleet) func(int) bool {
+	st, err := answered(ctx, fleetDir{Dir: f.Dir}, patience, (*ctl.Client).Status)
 	if err != nil {
-		return fail("port of "+who, "%v", err)
+		return func(int) bool { return false } // none runs
 	}
-	return ok("port of "+who, "%d is free", n)
+	own := map[int]bool{}
+	all := slices.Clone(st.Engines)
+	for _, s := range st.Services {
+		all = append(all, s.Instances...)
+	}
+	for _, i := range all {
+		own[i.Port], own[i.GRPCPort] = true, true
+	}
+	if len(st.Engines) == 0 { // up --single: they are in the supervisor
+		own[f.Edge.Port], own[f.Control.Port] = true, true
+	}
+	return func(port int) bool { return own[port] }
+}
+
+// fileFindings checks the files that services are told of, and that no service waits
+// for what nobody does yet.
+func fileFindings(f *fleet.Fleet) []finding {
+	var found []finding
+	if f.On == fleet.Local {
+		if err := checkFiles(f); err != nil {
+			found = append(found, fail("service files", "%v", err))
+		}
+	}
+	if text := undelivered(f); text != "" {
+		found = append(found, warn("events", "%s", text))
+	}
+	return found
 }
 
 // programs looks for what the services' commands begin with.
 func programs(ctx context.Context, f *fleet.Fleet) []finding {
 	users := map[string][]string{}
+	var found []finding
 	for _, s := range f.Services {
-		for _, command := range [][]string{s.Build, s.Run} {
-			if len(command) > 0 && !strings.Contains(command[0], "/") && !slices.Contains(users[command[0]], s.Name) {
+		for i, command := range [][]string{s.Build, s.Run} {
+			switch key := []string{"build", "run"}[i]; {
+			case len(command) == 0 || strings.Contains(command[0], "${"): // known when it is started only
+			case strings.Contains(command[0], "/"):
+				found = append(found, pathFinding(s, key, command[0]))
+			case !slices.Contains(users[command[0]], s.Name):
 				users[command[0]] = append(users[command[0]], s.Name)
 			}
 		}
 	}
-	var found []finding
 	for _, program := range sortedKeys(users) {
 		check := "program " + program
 		path, err := exec.LookPath(program)
@@ -135,6 +189,26 @@ func programs(ctx context.Context, f *fleet.Fleet) []finding {
 		}
 	}
 	return found
+}
+
+// pathFinding checks a command that is a path. What build makes need not be there yet.
+func pathFinding(s fleet.Service, key, command string) finding {
+	check := "program " + command
+	file := command
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(s.Dir, file)
+	}
+	path, err := exec.LookPath(file)
+	switch {
+	case err == nil:
+		return ok(check, "%s", path)
+	case errors.Is(err, os.ErrNotExist) && key == "run" && len(s.Build) > 0:
+		return ok(check, "not there yet; %q makes it", strings.Join(s.Build, " "))
+	case errors.Is(err, os.ErrNotExist):
+		return fail(check, "%v", s.Place(key).Errorf("%s does not exist, needed by %s; create it, or correct %q", file, s.Name, key))
+	default:
+		return fail(check, "%v", s.Place(key).Errorf("%s is not executable, needed by %s: chmod +x it", file, s.Name))
+	}
 }
 
 // engines warns when a service runs on another database in production than here:

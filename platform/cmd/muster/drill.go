@@ -42,10 +42,16 @@ func (d drillFlags) report(t terminal, r *drill.Report) error {
 	if err := write(t.out); err != nil {
 		return err
 	}
-	if !r.Held() {
-		return errNotHeld
+	if r.Held() {
+		return nil
 	}
-	return nil
+	var which []string
+	for _, row := range r.Rows {
+		if !row.Held {
+			which = append(which, fmt.Sprintf("%s (%s, wanted %s)", row.What, row.Measured, row.Target))
+		}
+	}
+	return notHeld(which)
 }
 
 // rollingCmd replaces replicas.
@@ -89,9 +95,16 @@ func (d drillFlags) drill(ctx context.Context, t terminal, run func(*shopFleet, 
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // it was temporary
-	shop, err := openShop(ctx, shopOptions{dir: dir, replicas: 2, anyPort: true, out: t.err, quiet: true})
+	// a signal ends the traffic first and the fleet then: nobody's request fails by it
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	starting := context.AfterFunc(ctx, end)
+	shop, err := openShop(life, shopOptions{dir: dir, replicas: 2, anyPort: true, out: t.err, quiet: true})
 	if err != nil {
 		return err
+	}
+	if !starting() {
+		return errors.Join(errInterrupted, shop.close())
 	}
 	flows, closeTraffic, err := newTraffic(shop.url)
 	if err != nil {
@@ -99,6 +112,9 @@ func (d drillFlags) drill(ctx context.Context, t terminal, run func(*shopFleet, 
 	}
 	r := run(shop, flows)
 	closeTraffic()
+	if ctx.Err() != nil {
+		return errors.Join(errInterrupted, shop.close())
+	}
 	return errors.Join(d.report(t, r), shop.close())
 }
 

@@ -27,6 +27,9 @@ func openInProcess(ctx context.Context, o shopOptions) (*shopFleet, error) {
 	if err := choosePorts(f); err != nil {
 		return nil, err
 	}
+	if err := freePorts(f); err != nil {
+		return nil, err
+	}
 	l := &local{fleet: f, dir: dir}
 	for _, folder := range []string{"data", "logs"} {
 		if err := os.MkdirAll(l.state(folder), 0o755); err != nil {
@@ -52,7 +55,8 @@ func openInProcess(ctx context.Context, o shopOptions) (*shopFleet, error) {
 		services = append(services, s)
 	}
 
-	ctx, cancel := context.WithCancel(ctx)
+	asked := ctx
+	ctx, cancel := context.WithCancel(asked)
 	s := &shopFleet{url: "http://" + edge.Listen, control: controlURL, dir: dir, ended: make(chan error, 1), cancel: cancel}
 	up, ended := make(chan string, len(services)+1), make(chan error, 2)
 	edge.Ready = func(net.Addr) { up <- "edge" }
@@ -71,6 +75,9 @@ func openInProcess(ctx context.Context, o shopOptions) (*shopFleet, error) {
 		case name := <-up:
 			_, _ = fmt.Fprintf(out, "%-14s ready\n", name)
 		case err := <-s.ended:
+			if asked.Err() != nil {
+				err = errInterrupted
+			}
 			return nil, err
 		}
 	}

@@ -25,7 +25,6 @@ import (
 	"github.com/musterdev/muster/platform/supervise"
 	"github.com/musterdev/muster/platform/supervise/ctl"
 	"github.com/musterdev/muster/platform/supervise/event"
-	"github.com/musterdev/muster/platform/supervise/ports"
 	"github.com/musterdev/muster/platform/supervise/probe"
 )
 
@@ -39,6 +38,9 @@ type local struct {
 	watch  bool                         // services are replaced when their files change
 	events func(event.Event)
 }
+
+// edgeSocket is the name of the edge's admin socket.
+const edgeSocket = "edge.sock"
 
 // running is a fleet that is up.
 type running struct {
@@ -59,9 +61,16 @@ func (l *local) start(ctx context.Context) (*running, error) {
 		ControlURL: "http://127.0.0.1:" + strconv.Itoa(l.fleet.Control.Port),
 		ended:      make(chan error, 1),
 	}
-	cfg, err := l.config(r.ControlURL)
+	socket, err := ctl.Listen(l.dir) // first: what a fleet that runs here reads is not to be overwritten
 	if err != nil {
 		return nil, err
+	}
+	if err := freePorts(l.fleet); err != nil {
+		return nil, errors.Join(err, socket.Close())
+	}
+	cfg, err := l.config(r.ControlURL)
+	if err != nil {
+		return nil, errors.Join(err, socket.Close())
 	}
 	up := make(chan struct{})
 	cfg.Events = func(e event.Event) {
@@ -71,10 +80,6 @@ func (l *local) start(ctx context.Context) (*running, error) {
 		if e.Kind == event.FleetReady {
 			close(up)
 		}
-	}
-	socket, err := ctl.Listen(l.dir)
-	if err != nil {
-		return nil, err
 	}
 	if r.Supervisor, err = supervise.New(cfg); err != nil {
 		return nil, errors.Join(err, socket.Close())
@@ -97,27 +102,18 @@ func (l *local) start(ctx context.Context) (*running, error) {
 	case <-up:
 		return r, nil
 	case err := <-r.ended:
-		if err == nil {
-			err = context.Canceled
+		switch {
+		case ctx.Err() != nil:
+			err = errInterrupted // what failed, failed because of that
+		case err == nil:
+			err = errEnded
 		}
 		return nil, err
 	}
 }
 
-// choosePorts gives the engines that may listen anywhere a free port.
-func choosePorts(f *fleet.Fleet) error {
-	pool := ports.NewPool()
-	for _, e := range []*fleet.Engine{&f.Edge, &f.Control} {
-		if e.Port != 0 {
-			continue
-		}
-		var err error
-		if e.Port, err = pool.Take(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// errEnded is the end of a fleet that nobody ordered here.
+var errEnded = errors.New("the fleet was ended by somebody else")
 
 // stop ends the fleet and returns when nothing of it is left.
 func (r *running) stop() error {
@@ -141,7 +137,7 @@ func (l *local) config(controlURL string) (supervise.Config, error) {
 	if err != nil {
 		return supervise.Config{}, err
 	}
-	edge := admin.NewClient(l.state("edge.sock"))
+	edge := admin.NewClient(ctl.Socket(l.dir, edgeSocket))
 	cfg := supervise.Config{
 		Fleet: l.fleet, Dir: l.dir, Guardian: []string{exe, "engine", "guardian"},
 		RegistryURL: controlURL, Registry: registry, Edge: edge, Telemetry: os.Getenv(otlpEndpoint),
@@ -156,17 +152,22 @@ func (l *local) config(controlURL string) (supervise.Config, error) {
 			{
 				Name: "control", Argv: []string{exe, "engine", "control", "--state", l.state(""), "--generation", rand.Text()},
 				Env: []string{"PORT=" + strconv.Itoa(l.fleet.Control.Port)}, Port: l.fleet.Control.Port,
-				Setting: "MUSTER_CONTROL_PORT or control.port in muster.yaml",
+				Setting: controlSetting,
 			},
 			{
 				Name: "edge", Argv: []string{exe, "engine", "edge", "--config", l.state("edge.json")}, Port: l.fleet.Edge.Port,
-				Setting: "MUSTER_EDGE_PORT or edge.port in muster.yaml", Front: true,
+				Setting: edgeSetting, Front: true,
 				Env:   l.telemetry(),
-				Ready: probe.Target{Kind: probe.TCP, Address: "127.0.0.1:" + strconv.Itoa(l.fleet.Edge.Port)},
+				Ready: edgeLives(l.fleet.Edge.Port), Live: edgeLives(l.fleet.Edge.Port),
 			},
 		}
 	}
 	return cfg, nil
+}
+
+// edgeLives asks the edge itself: a port alone is open for a frozen process too.
+func edgeLives(port int) probe.Target {
+	return probe.Target{Kind: probe.HTTP, Address: "127.0.0.1:" + strconv.Itoa(port), Path: gateway.LivePath}
 }
 
 // telemetry tells the edge where the services' telemetry goes, so that a trace begins
@@ -185,9 +186,13 @@ func (l *local) writeEdge(controlURL string) error {
 	if err := os.MkdirAll(l.state(""), 0o755); err != nil {
 		return fmt.Errorf("make the fleet's folder: %w", err)
 	}
+	// nothing in there is for version control, not even this file
+	if err := os.WriteFile(l.state(".gitignore"), []byte("*\n"), 0o644); err != nil {
+		return fmt.Errorf("keep the fleet's folder out of version control: %w", err)
+	}
 	for name, v := range map[string]any{
 		"edge.json": gateway.Config{
-			Listen: "127.0.0.1:" + strconv.Itoa(l.fleet.Edge.Port), Admin: l.state("edge.sock"), Registry: controlURL,
+			Listen: "127.0.0.1:" + strconv.Itoa(l.fleet.Edge.Port), Admin: ctl.Socket(l.dir, edgeSocket), Registry: controlURL,
 			StateDir: l.state("edge"), Routes: l.state("routes.json"), AccessLog: l.state("logs/access.log"),
 		},
 		"routes.json": route.Document{Routes: routes(l.fleet)},
@@ -230,7 +235,10 @@ func (l *local) startEngines(ctx context.Context) (stop func() error, err error)
 		case <-ready:
 		case err := <-ended:
 			ended <- err // for stop
-			return nil, stop()
+			if err = stop(); err == nil || ctx.Err() != nil {
+				err = errInterrupted // no engine ends by itself
+			}
+			return nil, err
 		}
 	}
 	return stop, nil

@@ -6,16 +6,21 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"syscall"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
+	ctx, hangUp := context.WithCancelCause(ctx)
 	go func() {
 		<-ctx.Done()
 		stop() // a second Ctrl-C ends this process at once; the guardian then ends its fleet
 	}()
-	code := run(ctx, os.Args[1:], terminal{os.Stdin, os.Stdout, os.Stderr})
+	surviveBrokenPipes()
+	out, err := &outlet{w: os.Stdout, closed: hangUp}, &outlet{w: os.Stderr, closed: hangUp}
+	code := run(ctx, os.Args[1:], terminal{os.Stdin, out, err})
 	stop()
+	if out.broken() || err.broken() {
+		code = exitBrokenPipe
+	}
 	os.Exit(code)
 }

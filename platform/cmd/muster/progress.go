@@ -22,7 +22,9 @@ type progress struct {
 
 func (p *progress) show(e event.Event) {
 	if p.json {
-		_ = json.NewEncoder(p.out).Encode(e) // who does not read on misses it
+		if err := json.NewEncoder(p.out).Encode(e); err != nil {
+			return // who does not read on misses it
+		}
 		return
 	}
 	name := e.Instance
@@ -43,8 +45,10 @@ func (p *progress) show(e event.Event) {
 		}
 	case event.Built, event.Ready, event.Replaced, event.Stopped:
 		p.line("%-14s %s%s", name, e.Kind, after)
-	case event.FleetStopping, event.FleetReloaded:
+	case event.FleetStopping:
 		p.line("%s", e.Kind)
+	case event.FleetReloaded:
+		p.line("%s%s: %s", e.Kind, after, e.Detail)
 	case event.Draining, event.Replacing, event.Changed, event.Scaled, event.Removed, event.Building:
 		p.line("%-14s %s %s", name, e.Kind, e.Detail)
 	case event.Died, event.Backoff, event.Unready:

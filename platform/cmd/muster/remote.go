@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -20,6 +21,20 @@ type fleetDir struct {
 
 func (d fleetDir) client() *ctl.Client { return ctl.NewClient(d.Dir) }
 
+// patience is how long a supervisor may take to say what it knows.
+const patience = 5 * time.Second
+
+// answered asks a supervisor something that takes it no time.
+func answered[T any](ctx context.Context, d fleetDir, within time.Duration, ask func(*ctl.Client, context.Context) (T, error)) (T, error) {
+	soon, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	v, err := ask(d.client(), soon)
+	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%s: the supervisor has not answered for %s: continue it if it is stopped (fg, or kill -CONT PID), else end it (kill -9 PID)", d.Dir, within)
+	}
+	return v, err
+}
+
 // psCmd shows what runs.
 type psCmd struct {
 	fleetDir
@@ -27,7 +42,7 @@ type psCmd struct {
 }
 
 func (c *psCmd) Run(ctx context.Context, t terminal) error {
-	st, err := c.client().Status(ctx)
+	st, err := answered(ctx, c.fleetDir, patience, (*ctl.Client).Status)
 	if err != nil {
 		return err
 	}
@@ -145,7 +160,9 @@ type envCmd struct {
 }
 
 func (c *envCmd) Run(ctx context.Context, t terminal) error {
-	env, err := c.client().Environment(ctx, c.Service)
+	env, err := answered(ctx, c.fleetDir, patience, func(client *ctl.Client, ctx context.Context) (map[string]string, error) {
+		return client.Environment(ctx, c.Service)
+	})
 	if err != nil {
 		return err
 	}

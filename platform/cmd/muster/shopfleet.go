@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -114,8 +113,8 @@ func (s *shopFleet) wait(ctx context.Context) error {
 		return nil
 	case err := <-ended:
 		ended <- err // for close
-		if err == nil {
-			err = errors.New("the fleet was ended by somebody else")
+		if err == nil && ctx.Err() == nil {
+			err = errEnded
 		}
 		return err
 	}
@@ -185,6 +184,9 @@ func databaseURL(dir, service string) string {
 	return "sqlite:" + filepath.ToSlash(filepath.Join(dir, supervise.Folder, "data", service+".db"))
 }
 
+// cheapestMug is what the search in welcome finds first.
+const cheapestMug = "p-1572"
+
 // welcome says where to look and what to try.
 func (s *shopFleet) welcome() string {
 	var b strings.Builder
@@ -194,27 +196,27 @@ The shop is open:
   the registry       %[2]s/v1/services
   data and logs      %[3]s
 `, s.url, s.control, filepath.Join(s.dir, supervise.Folder))
-	second := "Look at the logs:\n       cat " + filepath.Join(s.dir, supervise.Folder, "logs", "process.log")
+	second := "Look at the logs:\n       cat " + shellWord(filepath.Join(s.dir, supervise.Folder, "logs", "process.log"))
 	if s.fleet != nil {
 		if port := s.port("catalog"); port != 0 {
 			fmt.Fprintf(&b, "  catalog's API      http://127.0.0.1:%d/docs\n", port)
 		}
-		second = "Kill a process and watch it come back:\n       muster ps -C " + s.dir + "\n       kill -9 PID"
+		second = "Kill a process and watch it come back:\n       " + self() + " ps -C " + shellWord(s.dir) + "\n       kill -9 PID"
 	}
 	fmt.Fprintf(&b, `
 Three things to try, from another terminal:
-  1. Find a product, fill a cart, order it:
+  1. Find the cheapest mug, fill a cart, order it:
        curl -s '%[1]s/v1/products?category=mugs&sort=price&limit=1'
        cart=$(curl -s -X POST %[1]s/v1/carts | sed 's/.*"id":"\([^"]*\)".*/\1/')
-       curl -s %[1]s/v1/carts/$cart/lines --json '{"product":"p-1117","quantity":2}'
+       curl -s %[1]s/v1/carts/$cart/lines --json '{"product":"%[4]s","quantity":2}'
        curl -s %[1]s/v1/orders --json "{\"cart\":\"$cart\"}"
   2. %[2]s
   3. Let shoppers come while replicas are killed, or replaced:
-       muster demo --for 30s --chaos --exit
-       muster drill rolling --for 30s
+       %[3]s demo --for 30s --chaos --exit
+       %[3]s drill rolling --for 30s
 
 Ctrl-C ends it.
-`, s.url, second)
+`, s.url, second, self(), cheapestMug)
 	return b.String()
 }
 

@@ -17,16 +17,28 @@ type upCmd struct {
 	JSON   bool `name:"json" help:"Print what happens as JSON, an object a line."`
 }
 
-func (c *upCmd) Run(ctx context.Context, t terminal) error {
+// read is load, and what the file refers to must be there.
+func (c *upCmd) read() (*fleet.Fleet, error) {
 	f, err := c.load()
+	if err != nil || f.On != fleet.Local {
+		return f, err
+	}
+	return f, checkFiles(f)
+}
+
+func (c *upCmd) Run(ctx context.Context, t terminal) error {
+	f, err := c.read()
 	if err != nil {
 		return err
 	}
 	if f.On != fleet.Local {
 		return usagef("environment %q is on %s: muster up runs fleets on this machine", f.EnvironmentName, f.On)
 	}
+	if text := undelivered(f); text != "" {
+		_, _ = fmt.Fprintln(t.err, "warning:", text)
+	}
 	p := &progress{out: t.out, json: c.JSON}
-	l := &local{fleet: f, dir: f.Dir, single: c.Single, load: c.load, watch: c.Watch, events: p.show}
+	l := &local{fleet: f, dir: f.Dir, single: c.Single, load: c.read, watch: c.Watch, events: p.show}
 	up, err := l.start(ctx)
 	if err != nil {
 		return err

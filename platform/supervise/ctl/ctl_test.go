@@ -265,6 +265,9 @@ func TestLongFolderNames(t *testing.T) {
 	if path := ctl.Path(dir); len(path) > 103 || path == ctl.Path(dir+"x") {
 		t.Errorf("path %s", path)
 	}
+	if edge := ctl.Socket(dir, "edge.sock"); len(edge) > 103 || edge == ctl.Path(dir) {
+		t.Errorf("path of the edge's socket %s", edge)
+	}
 }
 
 func ExampleClient() {

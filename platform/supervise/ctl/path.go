@@ -28,13 +28,17 @@ import (
 const maxPath = 103
 
 // Path returns the name of the control socket of the fleet whose folder .muster is
-// in dir. Where that name is too long for the system it is one in the temporary
-// folder, made from a digest of dir.
-func Path(dir string) string {
+// in dir; see Socket.
+func Path(dir string) string { return Socket(dir, "muster.sock") }
+
+// Socket returns the path of a socket of that name, such as "edge.sock", of the fleet
+// whose folder .muster is in dir: it is in that folder. Where the path is too long for
+// the system it is one in the temporary folder, made from a digest of it.
+func Socket(dir, name string) string {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
 	}
-	path := filepath.Join(dir, supervise.Folder, "muster.sock")
+	path := filepath.Join(dir, supervise.Folder, name)
 	if len(path) <= maxPath {
 		return path
 	}

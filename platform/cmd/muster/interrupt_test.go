@@ -1,0 +1,115 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/musterdev/muster/platform/supervise"
+	"github.com/musterdev/muster/platform/supervise/ctl"
+)
+
+// beginDemo starts a demo whose output goes through a pipe.
+func beginDemo(t *testing.T) (cmd *exec.Cmd, out *os.File, temp string) {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	temp = t.TempDir()
+	cmd = exec.Command(path, "demo")
+	cmd.Env = append(os.Environ(), "MUSTER_EDGE_PORT=0", "MUSTER_CONTROL_PORT=0", "DEMO_OF="+temp, "TMPDIR="+temp)
+	cmd.Stdout, cmd.Stderr = in, &output{}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // when the test failed
+		_ = out.Close()
+	})
+	_ = in.Close() // the demo has its own
+	return cmd, out, temp
+}
+
+// wantNothing checks how the demo ends and that it leaves neither process nor file.
+func wantNothing(t *testing.T, cmd *exec.Cmd, temp string, code int) {
+	t.Helper()
+	_ = cmd.Wait() // its exit status is looked at
+	if cmd.ProcessState.ExitCode() != code {
+		t.Errorf("the demo ended with %v, want exit status %d", cmd.ProcessState, code)
+	}
+	if left := processesOf(t, temp); len(left) > 0 {
+		t.Errorf("these live: %q", left)
+	}
+	if left, _ := filepath.Glob(filepath.Join(temp, "muster-*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestHangUpEndsInOrder(t *testing.T) {
+	cmd, out, temp := beginDemo(t)
+	var said strings.Builder
+	for b := make([]byte, 4096); !strings.Contains(said.String(), "Ctrl-C ends it."); {
+		n, err := out.Read(b)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, said.String())
+		}
+		said.Write(b[:n])
+	}
+	if exe, err := binary(); err != nil || !strings.Contains(said.String(), "       "+exe+" ps -C "+temp) {
+		t.Errorf("the commands do not name %s:\n%s", exe, said.String())
+	}
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	wantNothing(t, cmd, temp, exitOK)
+}
+
+func TestClosedOutputEndsInOrder(t *testing.T) {
+	cmd, out, temp := beginDemo(t)
+	if _, err := out.Read(make([]byte, 1)); err != nil { // something runs
+		t.Fatal(err)
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantNothing(t, cmd, temp, exitBrokenPipe)
+	if said := cmd.Stderr.(*output).String(); said != "" {
+		t.Errorf("it says %s", said)
+	}
+}
+
+// A supervisor that is stopped accepts connections and never answers.
+func TestStoppedSupervisor(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, supervise.Folder), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", ctl.Path(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	_, err = answered(t.Context(), fleetDir{Dir: dir}, 50*time.Millisecond, (*ctl.Client).Status)
+	if err == nil || !strings.Contains(err.Error(), "has not answered for 50ms: continue it") {
+		t.Errorf("err = %v", err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if _, err = answered(ended, fleetDir{Dir: dir}, time.Minute, (*ctl.Client).Status); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: err = %v", err)
+	}
+}

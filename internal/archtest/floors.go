@@ -70,6 +70,7 @@ func Floors() []Floor {
 		{Folder: "platform/gateway/...", May: chapters + " platform/gateway/...", Tests: chapters},
 		{Folder: "platform/supervise/...", May: chapters + " platform/fleet/... platform/supervise/...", Tests: chapters + " platform/registry/..."},
 		{Folder: "platform/gen/...", May: "platform/gen/..."},
+		{Folder: "platform/preflight/...", May: chapters + " platform/fleet/... platform/supervise/...", Tests: chapters},
 		{Folder: "platform/drill/...", May: library + " drivers/... platform/drill/... " + engines, Tests: ""},
 		{Folder: "platform/cmd/muster", May: library + " drivers/... platform/... shop/...", Tests: "mustertest/..."},
 

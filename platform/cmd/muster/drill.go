@@ -99,7 +99,7 @@ func (d drillFlags) drill(ctx context.Context, t terminal, run func(*shopFleet, 
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	starting := context.AfterFunc(ctx, end)
-	shop, err := openShop(life, shopOptions{dir: dir, replicas: 2, anyPort: true, out: t.err, quiet: true})
+	shop, err := openShop(life, shopOptions{dir: dir, replicas: 2, anyPort: true, inner: true, out: t.err, quiet: true})
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/musterdev/muster"
 	"github.com/musterdev/muster/platform/control"
 	"github.com/musterdev/muster/platform/gateway"
+	"github.com/musterdev/muster/platform/preflight"
 	"github.com/musterdev/muster/platform/supervise"
 )
 
@@ -24,10 +25,10 @@ func openInProcess(ctx context.Context, o shopOptions) (*shopFleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := choosePorts(f); err != nil {
+	if err := preflight.ChoosePorts(f); err != nil {
 		return nil, err
 	}
-	if err := freePorts(f); err != nil {
+	if err := preflight.Ports(f); err != nil {
 		return nil, err
 	}
 	l := &local{fleet: f, dir: dir}

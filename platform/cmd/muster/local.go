@@ -22,6 +22,7 @@ import (
 	"github.com/musterdev/muster/platform/gateway"
 	"github.com/musterdev/muster/platform/gateway/admin"
 	"github.com/musterdev/muster/platform/gateway/route"
+	"github.com/musterdev/muster/platform/preflight"
 	"github.com/musterdev/muster/platform/supervise"
 	"github.com/musterdev/muster/platform/supervise/ctl"
 	"github.com/musterdev/muster/platform/supervise/event"
@@ -53,7 +54,7 @@ type running struct {
 // start brings the fleet up and returns when everything is ready, or with what kept
 // it from that; then nothing of it is left.
 func (l *local) start(ctx context.Context) (*running, error) {
-	if err := choosePorts(l.fleet); err != nil {
+	if err := preflight.ChoosePorts(l.fleet); err != nil {
 		return nil, err
 	}
 	r := &running{
@@ -65,7 +66,7 @@ func (l *local) start(ctx context.Context) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := freePorts(l.fleet); err != nil {
+	if err := preflight.Ports(l.fleet); err != nil {
 		return nil, errors.Join(err, socket.Close())
 	}
 	cfg, err := l.config(r.ControlURL)
@@ -152,11 +153,11 @@ func (l *local) config(controlURL string) (supervise.Config, error) {
 			{
 				Name: "control", Argv: []string{exe, "engine", "control", "--state", l.state(""), "--generation", rand.Text()},
 				Env: []string{"PORT=" + strconv.Itoa(l.fleet.Control.Port)}, Port: l.fleet.Control.Port,
-				Setting: controlSetting,
+				Setting: preflight.ControlSetting,
 			},
 			{
 				Name: "edge", Argv: []string{exe, "engine", "edge", "--config", l.state("edge.json")}, Port: l.fleet.Edge.Port,
-				Setting: edgeSetting, Front: true,
+				Setting: preflight.EdgeSetting, Front: true,
 				Env:   l.telemetry(),
 				Ready: edgeLives(l.fleet.Edge.Port), Live: edgeLives(l.fleet.Edge.Port),
 			},

@@ -53,7 +53,7 @@ func (p *progress) show(e event.Event) {
 		p.line("%-14s %s %s", name, e.Kind, e.Detail)
 	case event.Died, event.Backoff, event.Unready:
 		if !p.calm {
-			p.always("%-14s %s%s %s", name, e.Kind, after, e.Detail)
+			p.always("%-14s %s%s: %s", name, e.Kind, after, e.Detail)
 		}
 	default: // something went wrong
 		p.always("%-14s %s%s %s", name, e.Kind, after, e.Detail)

@@ -15,6 +15,7 @@ import (
 	"github.com/musterdev/muster/platform/supervise"
 	"github.com/musterdev/muster/platform/supervise/instance"
 	"github.com/musterdev/muster/shop"
+	inventoryv1 "github.com/musterdev/muster/shop/proto/inventory/v1"
 	"github.com/musterdev/muster/shop/shopper"
 	"github.com/musterdev/muster/shop/verify"
 )
@@ -35,6 +36,7 @@ type shopOptions struct {
 	replicas int
 	single   bool
 	anyPort  bool // nobody need find the edge: do not stand in another demo's way
+	inner    bool // the edge passes on what only services should call, so that a drill can
 	out      io.Writer
 	quiet    bool
 }
@@ -79,6 +81,9 @@ func shopFile(o shopOptions) (*fleet.Fleet, error) {
 		s := &f.Services[i]
 		s.GoPackage, s.GoFlags, s.Run = "", nil, []string{exe, "shop", s.Name}
 		s.Replicas = o.replicas
+		if o.inner && s.Name == "inventory" {
+			s.Routes = append(s.Routes, fleet.Route{Path: "/" + inventoryv1.Inventory_ServiceDesc.ServiceName + "/", GRPC: true, Service: s.Name})
+		}
 	}
 	return f, nil
 }

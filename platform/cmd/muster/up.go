@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/musterdev/muster/platform/fleet"
+	"github.com/musterdev/muster/platform/preflight"
 	"github.com/musterdev/muster/platform/supervise"
 )
 
@@ -23,7 +24,7 @@ func (c *upCmd) read() (*fleet.Fleet, error) {
 	if err != nil || f.On != fleet.Local {
 		return f, err
 	}
-	return f, checkFiles(f)
+	return f, preflight.Files(f)
 }
 
 func (c *upCmd) Run(ctx context.Context, t terminal) error {
@@ -34,7 +35,7 @@ func (c *upCmd) Run(ctx context.Context, t terminal) error {
 	if f.On != fleet.Local {
 		return usagef("environment %q is on %s: muster up runs fleets on this machine", f.EnvironmentName, f.On)
 	}
-	if text := undelivered(f); text != "" {
+	if text := preflight.Undelivered(f); text != "" {
 		_, _ = fmt.Fprintln(t.err, "warning:", text)
 	}
 	p := &progress{out: t.out, json: c.JSON}

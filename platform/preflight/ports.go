@@ -1,4 +1,4 @@
-package main
+package preflight
 
 import (
 	"errors"
@@ -10,12 +10,12 @@ import (
 
 // What chooses another port of the engines.
 const (
-	edgeSetting    = "MUSTER_EDGE_PORT or edge.port in muster.yaml"
-	controlSetting = "MUSTER_CONTROL_PORT or control.port in muster.yaml"
+	EdgeSetting    = "MUSTER_EDGE_PORT or edge.port in muster.yaml"
+	ControlSetting = "MUSTER_CONTROL_PORT or control.port in muster.yaml"
 )
 
-// choosePorts gives the engines that may listen anywhere a free port.
-func choosePorts(f *fleet.Fleet) error {
+// ChoosePorts gives the engines that may listen anywhere a free port.
+func ChoosePorts(f *fleet.Fleet) error {
 	pool := ports.NewPool()
 	for _, e := range []*fleet.Engine{&f.Edge, &f.Control} {
 		if e.Port != 0 {
@@ -29,8 +29,8 @@ func choosePorts(f *fleet.Fleet) error {
 	return nil
 }
 
-// freePorts returns an error for each fixed port that is taken.
-func freePorts(f *fleet.Fleet) error {
+// Ports returns an error for each fixed port that is taken.
+func Ports(f *fleet.Fleet) error {
 	var taken []error
 	for _, p := range fixedPorts(f) {
 		taken = append(taken, ports.Check(p))
@@ -41,6 +41,6 @@ func freePorts(f *fleet.Fleet) error {
 // fixedPorts are those of the engines and those that muster.yaml says of services.
 func fixedPorts(f *fleet.Fleet) []ports.Fixed {
 	return append([]ports.Fixed{
-		{Port: f.Edge.Port, Who: "edge", Setting: edgeSetting}, {Port: f.Control.Port, Who: "control", Setting: controlSetting},
+		{Port: f.Edge.Port, Who: "edge", Setting: EdgeSetting}, {Port: f.Control.Port, Who: "control", Setting: ControlSetting},
 	}, plan.Ports(f)...)
 }

@@ -1,11 +1,11 @@
 //go:build unix
 
-package main
+package preflight
 
 import "syscall"
 
 // openFiles checks the limit that a fleet under load meets first.
-func openFiles() finding {
+func openFiles() Finding {
 	const least = 4096
 	var l syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {

@@ -1,18 +1,20 @@
-package main
+package preflight
 
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/musterdev/muster/platform/fleet"
 	"github.com/musterdev/muster/strictyaml"
 )
 
-// checkFiles returns an error at its place for each file that the services are to be
+// Files returns an error at its place for each file that the services are to be
 // told of and that is not there.
-func checkFiles(f *fleet.Fleet) error {
+func Files(f *fleet.Fleet) error {
 	var errs strictyaml.Collector
 	for _, s := range f.Services {
 		check := func(key, what, file string) {
@@ -23,7 +25,7 @@ func checkFiles(f *fleet.Fleet) error {
 		if s.Config != "" {
 			check("config", "configuration file", s.Config)
 		}
-		for _, name := range sortedKeys(s.Secrets) {
+		for _, name := range slices.Sorted(maps.Keys(s.Secrets)) {
 			check("secrets."+name, "secret "+name, s.Secrets[name])
 		}
 	}
@@ -46,9 +48,9 @@ func unreadable(file string) string {
 	return ""
 }
 
-// undelivered names the services whose events nobody delivers yet; "" when there are
+// Undelivered names the services whose events nobody delivers yet; "" when there are
 // none.
-func undelivered(f *fleet.Fleet) string {
+func Undelivered(f *fleet.Fleet) string {
 	var names []string
 	for _, s := range f.Services {
 		if len(s.Publishes) > 0 || len(s.On) > 0 {
@@ -59,24 +61,4 @@ func undelivered(f *fleet.Fleet) string {
 		return ""
 	}
 	return fmt.Sprintf("events are not delivered yet, as the broker comes with the next chapter: publishes and on of %s have no effect", strings.Join(names, ", "))
-}
-
-// self is how a shell in another terminal calls this very program.
-func self() string {
-	exe, err := os.Executable()
-	if err != nil {
-		return "muster"
-	}
-	return shellWord(exe)
-}
-
-// shellWord quotes a value for a POSIX shell where it must be quoted.
-func shellWord(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+=:@,%", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
-	return shellQuote(s)
 }

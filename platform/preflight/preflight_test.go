@@ -1,0 +1,72 @@
+package preflight_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/musterdev/muster/platform/fleet"
+	"github.com/musterdev/muster/platform/preflight"
+)
+
+func load(t *testing.T, text, environment string) *fleet.Fleet {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "muster.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := fleet.Load(file, fleet.Options{Environment: environment})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+const file = `
+fleet: f
+edge: {port: 0}
+control: {port: 0}
+services:
+  web: {run: no-such-program, database: true, config: web.yaml, on: {orders.placed: POST /events}}
+  script: {run: ./missing.sh}
+publishes: [orders.placed]
+environments:
+  production: {database: "postgres://db/${MUSTER_SERVICE}"}
+`
+
+func TestExamine(t *testing.T) {
+	here, there := load(t, file, ""), load(t, file, "production")
+	want := map[string]struct {
+		status preflight.Status
+		detail string
+	}{
+		"state folder":            {preflight.OK, ".muster"},
+		"port of edge":            {preflight.OK, "any free one"},
+		"program no-such-program": {preflight.Fail, "needed by web: install it"},
+		"program ./missing.sh":    {preflight.Fail, "muster.yaml:7:"},
+		"service files":           {preflight.Fail, "the configuration file of service web does not exist"},
+		"events":                  {preflight.Warn, "publishes and on of web have no effect"},
+		"databases":               {preflight.Warn, "web (sqlite here, postgres there)"},
+	}
+	for _, f := range preflight.Examine(t.Context(), here, nil, there) {
+		w, ok := want[f.Check]
+		if !ok {
+			continue
+		}
+		if f.Status != w.status || !strings.Contains(f.Detail, w.detail) {
+			t.Errorf("%+v, want %s and %q", f, w.status, w.detail)
+		}
+		delete(want, f.Check)
+	}
+	if len(want) > 0 {
+		t.Errorf("nothing was found about %v", want)
+	}
+}
+
+func TestFilesNamesThePlace(t *testing.T) {
+	err := preflight.Files(load(t, file, ""))
+	if err == nil || !strings.Contains(err.Error(), "muster.yaml:6:") {
+		t.Errorf("err = %v", err)
+	}
+}

@@ -25,8 +25,10 @@ func (c *doctorCmd) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		found = append(found, preflight.FleetFile(c.File, err))
 	} else {
-		found = append(found, preflight.Finding{Check: "fleet file", Status: preflight.OK,
-			Detail: fmt.Sprintf("%s: fleet %s, %d services", c.File, f.Name, len(f.Services))})
+		found = append(found, preflight.Finding{
+			Check: "fleet file", Status: preflight.OK,
+			Detail: fmt.Sprintf("%s: fleet %s, %d services", c.File, f.Name, len(f.Services)),
+		})
 		production := c.fleetFlags
 		production.Environment = "production"
 		there, err := production.load()

@@ -20,14 +20,7 @@ func storeOf(db *sql.DB) (store, error) {
 		return store{}, errNoDB
 	}
 	dialect, err := tx.DialectOf(db)
-	switch {
-	case err != nil:
-		return store{}, err
-	case dialect == tx.SQLite:
-		return store{now: "CAST(unixepoch('subsec') * 1000 AS INTEGER)"}, nil
-	default: // not now(), which is the time the transaction began
-		return store{now: "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"}, nil
-	}
+	return store{now: dialect.Now()}, err
 }
 
 // sql writes the clock into a statement.

@@ -41,6 +41,16 @@ func DialectOf(db *sql.DB) (Dialect, error) {
 		d, SQLite, Postgres)
 }
 
+// Now is an SQL expression for the engine's own time in Unix milliseconds, a BIGINT: at
+// the moment it is evaluated, not when the transaction began. Leases that several
+// replicas judge are measured by it, because their own clocks differ.
+func (d Dialect) Now() string {
+	if d == SQLite {
+		return "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
+	}
+	return "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
+}
+
 func packageOf(d driver.Driver) string {
 	t := reflect.TypeOf(d)
 	for t != nil && t.Kind() == reflect.Pointer {

@@ -51,10 +51,14 @@ func run(ctx context.Context, db *sql.DB, opts *sql.TxOptions, fn func(ctx conte
 			_ = t.Rollback()
 		}
 	}()
-	err = fn(ctx, t)
+	var after hooks
+	err = fn(context.WithValue(ctx, hooksKey{}, &after), t)
 	ended = true
 	if err == nil {
-		return t.Commit()
+		if err = t.Commit(); err == nil {
+			after.run()
+		}
+		return err
 	}
 	if rb := t.Rollback(); rb != nil && !errors.Is(rb, sql.ErrTxDone) {
 		return errors.Join(err, rb)

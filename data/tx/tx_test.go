@@ -145,3 +145,37 @@ func TestSQLState(t *testing.T) {
 		}
 	}
 }
+
+func TestAfterCommitComesAfterTheCommitOrNever(t *testing.T) {
+	lost := errors.New("connection lost")
+	tests := []struct {
+		name string
+		have journal
+		fail error
+		want string
+	}{
+		{"committed", journal{}, nil, "begin readonly=false Default,commit,woken,again"},
+		{"rolled back", journal{}, lost, "begin readonly=false Default,rollback"},
+		{"commit failed", journal{commitErr: lost}, nil, "begin readonly=false Default,commit"},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			db := sql.OpenDB(&tc.have)
+			defer db.Close()
+			_ = tx.Do(t.Context(), db, func(ctx context.Context, _ *sql.Tx) error {
+				for _, word := range []string{"woken", "again"} {
+					if !tx.AfterCommit(ctx, func() { tc.have.events = append(tc.have.events, word) }) {
+						t.Error("the context of a transaction takes no hook")
+					}
+				}
+				return tc.fail
+			})
+			if got := strings.Join(tc.have.events, ","); got != tc.want {
+				t.Errorf("events %s, want %s", got, tc.want)
+			}
+		})
+	}
+	if tx.AfterCommit(t.Context(), func() { t.Error("called") }) {
+		t.Error("a context without a transaction takes a hook")
+	}
+}

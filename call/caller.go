@@ -34,6 +34,7 @@ type Config struct {
 	Wait   time.Duration
 	TLS    mtls.Source // nil: mtls.Plain
 	Tokens auth.Source // nil: auth.Open
+	Stamp  Stamp       // nil: no call belongs to a longer process
 	// Dial opens connections; nil means TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 	// GRPC is added to the options of every gRPC connection.

@@ -37,6 +37,7 @@ func StayWithin(r *http.Request, via []*http.Request) error {
 // Transport returns the http.RoundTripper of [Caller.Client], to be wrapped.
 func (c *Caller) Transport(service string) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		r = c.stamped(r)
 		return c.RoundTrip(r, Op{
 			Service: service, Name: r.Method + " " + r.URL.Path, Endpoint: discovery.HTTP,
 			Idempotent: Idempotent(r.Method, r.Header.Get("Idempotency-Key")),

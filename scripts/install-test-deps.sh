@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the integration suites need beside Go: a C compiler for the race
-# detector, PostgreSQL's programs, wrk, curl, Python. Only on Debian (or a child of it) and
-# only as root; elsewhere it says what is missing, and those suites are skipped by name.
+# detector, PostgreSQL's programs, wrk, curl, Python, Node. Only on Debian (or a child of
+# it) and only as root; elsewhere it says what is missing, and those suites are skipped by name.
 # No daemon is started and no database cluster made: the suites start their own
 # servers, in temporary folders and on free ports, and end them.
 set -eu
@@ -14,6 +14,7 @@ have initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$
 have wrk || missing="$missing wrk"
 have curl || missing="$missing curl"
 have python3 || missing="$missing python3"
+have node || missing="$missing nodejs"
 if [ -z "$missing" ]; then
 	echo "nothing is missing"
 	exit 0

@@ -1,0 +1,14 @@
+// Command shipping runs the shop's shipping service.
+package main
+
+import (
+	"github.com/musterdev/muster"
+	"github.com/musterdev/muster/drivers/nats"
+	"github.com/musterdev/muster/drivers/postgres"
+	"github.com/musterdev/muster/drivers/sqlite"
+	"github.com/musterdev/muster/shop/shipping"
+)
+
+func main() {
+	muster.Main(shipping.Service, muster.With(sqlite.Driver, postgres.Driver, nats.Driver))
+}

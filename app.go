@@ -11,9 +11,11 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 
+	"github.com/musterdev/muster/bus"
 	"github.com/musterdev/muster/call"
 	"github.com/musterdev/muster/call/discovery"
 	"github.com/musterdev/muster/data/migrate"
+	"github.com/musterdev/muster/data/outbox"
 	"github.com/musterdev/muster/observe"
 )
 
@@ -42,6 +44,10 @@ type App struct {
 	broken  []error // handlers that cannot serve
 	db      *sql.DB
 	served  bool
+
+	broker        bus.Broker
+	relay         *outbox.Relay // set before Serve, if at all
+	subscriptions []subscription
 }
 
 type worker struct {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/musterdev/muster/call"
 	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/data/saga"
 	"github.com/musterdev/muster/observe"
 	"github.com/musterdev/muster/problem"
 )
@@ -120,7 +121,7 @@ func runOne(ctx context.Context, endAll func(), s Service, set Settings, o *opti
 	a := &App{
 		ctx: ctx, endAll: endAll, leave: leave,
 		service: s, settings: set, options: o, pipes: p, telemetry: telemetry, registry: registry, mux: http.NewServeMux(),
-		caller: call.New(call.Config{Resolver: p, TLS: o.tls, Tokens: o.tokens, Dial: p.dial, GRPC: telemetry.DialOptions()}),
+		caller: call.New(call.Config{Resolver: p, TLS: o.tls, Tokens: o.tokens, Stamp: stamp, Dial: p.dial, GRPC: telemetry.DialOptions()}),
 	}
 	a.grpc = grpc.NewServer(a.grpcOptions()...)
 	a.health = health.NewServer()
@@ -136,10 +137,19 @@ func runOne(ctx context.Context, endAll func(), s Service, set Settings, o *opti
 	return err
 }
 
+// stamp names the step of a saga that a call is made in.
+func stamp(ctx context.Context) (key string, fence int64) {
+	step, ok := saga.StepOf(ctx)
+	if !ok {
+		return "", 0
+	}
+	return step.Key(), step.Fence
+}
+
 func (a *App) grpcOptions() []grpc.ServerOption {
 	opts := []grpc.ServerOption{
 		grpc.StatsHandler(a.telemetry.ServerStats()),
-		grpc.ChainUnaryInterceptor(observe.UnaryServerInterceptor, problem.UnaryServerInterceptor(a.Log()), admitUnary(a.options.guard)),
+		grpc.ChainUnaryInterceptor(observe.UnaryServerInterceptor, problem.UnaryServerInterceptor(a.Log()), admitUnary(a.options.guard), a.withinUnary),
 		grpc.ChainStreamInterceptor(observe.StreamServerInterceptor, problem.StreamServerInterceptor(a.Log()), admitStream(a.options.guard)),
 	}
 	if a.pipes.views[a.Name()] != nil {
@@ -159,8 +169,12 @@ func (a *App) close() error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.db != nil {
-		return a.db.Close()
+	var err error
+	if a.broker != nil {
+		err = a.broker.Close()
 	}
-	return nil
+	if a.db != nil {
+		err = errors.Join(err, a.db.Close())
+	}
+	return err
 }

@@ -27,6 +27,11 @@ func (a *App) Serve(ctx context.Context) error {
 		return errors.New("app.Serve was called twice")
 	}
 	a.served = true
+	a.mu.Unlock()
+	if err := a.consume(); err != nil {
+		return err
+	}
+	a.mu.Lock()
 	workers, broken := a.workers, errors.Join(a.broken...)
 	a.mu.Unlock()
 	if broken != nil {
@@ -46,7 +51,7 @@ func (a *App) Serve(ctx context.Context) error {
 	defer stopWork()
 	for _, w := range workers {
 		working.Go(func() {
-			switch err := w.run(workCtx); {
+			switch err := w.run(a.within(workCtx)); {
 			case err == nil, errors.Is(err, workCtx.Err()):
 			case workCtx.Err() != nil: // Serve has its result; this would be lost
 				a.Log().Error("a worker failed while the service drained", "worker", w.name, "error", err)
@@ -137,7 +142,7 @@ func advertised(addr *net.TCPAddr) string {
 
 func (a *App) startServers(in *incoming, serving *sync.WaitGroup, failed chan<- error) {
 	handler := a.probes.Handler(a.telemetry.Handler(recoverHTTP(a.Log(),
-		call.ReceiveDeadline(admitHTTP(a.options.guard, a.notFound(a.mux))))))
+		call.ReceiveDeadline(admitHTTP(a.options.guard, a.withinHTTP(a.notFound(a.mux)))))))
 	in.server, in.siblings = newServer(handler), newServer(handler)
 	secure := a.options.tls.Server()
 	for _, l := range in.http {

@@ -26,6 +26,7 @@ type Settings struct {
 	GRPCPort    int        // GRPC_PORT; 0 or unset: any free one
 	DatabaseURL string     // DATABASE_URL: sqlite:FILE, postgres://…
 	RegistryURL string     // MUSTER_REGISTRY_URL; unset: not registered, nothing found but siblings
+	BusURL      string     // MUSTER_BUS_URL: nats://…; unset: no events
 	StateDir    string     // MUSTER_STATE_DIR, for what survives a restart; unset: nothing does
 	ConfigFile  string     // MUSTER_CONFIG, the service's own configuration
 	OTLP        string     // OTEL_EXPORTER_OTLP_ENDPOINT; unset: no telemetry leaves
@@ -87,6 +88,7 @@ func readSettings(name string, several bool, lookup func(string) (string, bool))
 		GRPCPort:    e.number("GRPC_PORT", e.own("GRPC_PORT", "0"), 0, 65535),
 		DatabaseURL: e.text("DATABASE_URL", ""),
 		RegistryURL: strings.TrimSuffix(e.text("MUSTER_REGISTRY_URL", ""), "/"),
+		BusURL:      e.text("MUSTER_BUS_URL", ""),
 		StateDir:    e.text("MUSTER_STATE_DIR", ""),
 		ConfigFile:  e.own("MUSTER_CONFIG", ""),
 		OTLP:        e.text("OTEL_EXPORTER_OTLP_ENDPOINT", ""),

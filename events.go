@@ -1,0 +1,197 @@
+package muster
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+
+	"google.golang.org/grpc"
+
+	"github.com/musterdev/muster/bus"
+	"github.com/musterdev/muster/data/inbox"
+	"github.com/musterdev/muster/data/outbox"
+	"github.com/musterdev/muster/data/parking"
+	"github.com/musterdev/muster/data/saga"
+)
+
+// BusDriver connects to brokers by URL.
+type BusDriver interface {
+	Driver
+	BusSchemes() []string // of MUSTER_BUS_URL: "nats"
+	// OpenBus returns at once; a broker that is away is waited for when it is needed.
+	// client names the connection for whoever looks at the broker.
+	OpenBus(ctx context.Context, url, client string, log *slog.Logger) (bus.Broker, error)
+}
+
+// subscription is a handler that app.On was given.
+type subscription struct {
+	pattern string
+	handle  bus.Handler
+}
+
+// Bus returns the connection to the broker that MUSTER_BUS_URL names; every call
+// returns the same. A broker that is away keeps nobody from being ready: what is to be
+// published waits in the outbox.
+func (a *App) Bus() (bus.Broker, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.broker != nil {
+		return a.broker, nil
+	}
+	if a.settings.BusURL == "" {
+		return nil, configErrorf("service %q uses events but MUSTER_BUS_URL is not set: set it to nats://HOST:4222, or write publishes: or on: in muster.yaml, so that the fleet has a broker", a.Name())
+	}
+	driver, err := a.options.bus(a.settings.BusURL)
+	if err != nil {
+		return nil, err
+	}
+	broker, err := driver.OpenBus(a.ctx, a.settings.BusURL, a.Instance(), a.Log())
+	if err != nil {
+		return nil, fmt.Errorf("MUSTER_BUS_URL: %w", err)
+	}
+	a.broker = broker
+	return broker, nil
+}
+
+// On has handle take the events of the topics that pattern stands for, from Serve on.
+// All instances of the service share them, and those of one key come one after the
+// other. What fails is tried again; a service with a database parks it there, with all
+// later ones of its key, and `muster bus dead` shows what needs a person.
+func (a *App) On(pattern string, handle bus.Handler) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.subscriptions = append(a.subscriptions, subscription{pattern, handle})
+}
+
+// Outbox makes the outbox's table in the service's database and publishes, while
+// Serve runs, what outbox.Append writes there.
+func (a *App) Outbox() error {
+	db, err := a.DB()
+	if err != nil {
+		return err
+	}
+	broker, err := a.Bus()
+	if err != nil {
+		return err
+	}
+	if err := outbox.Migrate(a.ctx, db); err != nil {
+		return fmt.Errorf("the outbox of %q: %w", a.Name(), err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.relay != nil {
+		return nil
+	}
+	a.relay = &outbox.Relay{DB: db, Publisher: broker, Source: "/" + a.Name(), Owner: a.Instance(), Log: a.Log()}
+	a.workers = append(a.workers, worker{"outbox", a.relay.Run})
+	return nil
+}
+
+// Sagas makes the tables of sagas in the service's database, carries the sagas on while
+// Serve runs, and lets `muster saga` see and mend them. It may be called once.
+func (a *App) Sagas(sagas ...saga.Definition) (*saga.Engine, error) {
+	db, err := a.DB()
+	if err != nil {
+		return nil, err
+	}
+	if err := saga.Migrate(a.ctx, db); err != nil {
+		return nil, fmt.Errorf("the sagas of %q: %w", a.Name(), err)
+	}
+	engine, err := saga.New(db, saga.Config{Owner: a.Instance(), Log: a.Log(), Traces: a.telemetry.Traces}, sagas...)
+	if err != nil {
+		return nil, err
+	}
+	a.Go("sagas", engine.Run)
+	a.Handle("/.muster/sagas", saga.Handler(engine))
+	a.Handle("/.muster/sagas/", saga.Handler(engine))
+	return engine, nil
+}
+
+// consume adds the worker that hands events to the handlers of On.
+func (a *App) consume() error {
+	a.mu.Lock()
+	subscriptions := slices.Clone(a.subscriptions)
+	a.mu.Unlock()
+	if len(subscriptions) == 0 {
+		return nil
+	}
+	broker, err := a.Bus()
+	if err != nil {
+		return err
+	}
+	c := &bus.Consumer{Broker: broker, Group: a.Name(), Log: a.Log(), Traces: a.telemetry.Traces}
+	for _, s := range subscriptions {
+		if err := c.On(s.pattern, s.handle); err != nil {
+			return err
+		}
+	}
+	if a.settings.DatabaseURL != "" {
+		if err := a.park(c); err != nil {
+			return err
+		}
+	}
+	a.Go("events", c.Run)
+	return nil
+}
+
+// park lets a consumer put what it cannot handle into the service's database.
+func (a *App) park(c *bus.Consumer) error {
+	db, err := a.DB()
+	if err != nil {
+		return err
+	}
+	if err := inbox.Migrate(a.ctx, db); err != nil {
+		return fmt.Errorf("the inbox of %q: %w", a.Name(), err)
+	}
+	if err := parking.Migrate(a.ctx, db); err != nil {
+		return fmt.Errorf("the parked messages of %q: %w", a.Name(), err)
+	}
+	store, err := parking.New(db)
+	if err != nil {
+		return err
+	}
+	c.Parking = store
+	a.Handle("/.muster/bus/", parking.Handler(store))
+	return nil
+}
+
+// within gives a context what the work of this service may look for in it.
+func (a *App) within(ctx context.Context) context.Context {
+	if a.relay == nil {
+		return ctx
+	}
+	return outbox.WithRelay(ctx, a.relay)
+}
+
+func (a *App) withinHTTP(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(a.within(r.Context())))
+	})
+}
+
+func (a *App) withinUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	return handle(a.within(ctx), req)
+}
+
+func (o *options) bus(url string) (BusDriver, error) {
+	scheme, _, ok := strings.Cut(url, ":")
+	if !ok || scheme == "" {
+		return nil, configErrorf("MUSTER_BUS_URL has no scheme: write nats://HOST:4222")
+	}
+	var known []string
+	for _, d := range o.drivers {
+		if b, ok := d.(BusDriver); ok {
+			if slices.Contains(b.BusSchemes(), scheme) {
+				return b, nil
+			}
+			known = append(known, b.BusSchemes()...)
+		}
+	}
+	if len(known) == 0 {
+		return nil, configErrorf("MUSTER_BUS_URL is set to %s:… but the service was built without a broker driver: pass one to muster.With", scheme)
+	}
+	return nil, configErrorf("MUSTER_BUS_URL has the scheme %q; the drivers passed to muster.With know %s", scheme, strings.Join(known, ", "))
+}

@@ -7,13 +7,14 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/musterdev/muster/data/datatest/dbtest"
 	"github.com/musterdev/muster/data/idempotency"
 	"github.com/musterdev/muster/data/tx"
 	"github.com/musterdev/muster/problem"
 )
 
 func runClaim(t *testing.T, fresh Fresh) {
-	each(t, fresh, map[string]func(*testing.T, func() *sql.DB){
+	dbtest.Each(t, fresh, map[string]func(*testing.T, func() *sql.DB){
 		"once":                      claimOnce,
 		"one at a time":             claimOneAtATime,
 		"a crash is taken over":     claimTakenOver,
@@ -28,13 +29,13 @@ func runClaim(t *testing.T, fresh Fresh) {
 // lapse ends all leases, as if their time had passed.
 func lapse(t *testing.T, db *sql.DB) {
 	t.Helper()
-	execute(t, db, "UPDATE muster_idempotency SET locked_until = 1 WHERE answer IS NULL")
+	dbtest.Execute(t, db, "UPDATE muster_idempotency SET locked_until = 1 WHERE answer IS NULL")
 }
 
 func begin(t *testing.T, ctx context.Context, db *sql.DB) *idempotency.Claim { //nolint:revive // t first, as everywhere here
 	t.Helper()
 	c, err := idempotency.Begin(ctx, db, nil)
-	succeed(t, err)
+	dbtest.Succeed(t, err)
 	return c
 }
 
@@ -56,33 +57,33 @@ func claimOnce(t *testing.T, open func() *sql.DB) {
 	if replayed, err := c.Answer(new(string)); replayed || err != nil || c.Resumed() || c.Fence() != 1 || c.ID() == "" {
 		t.Errorf("a new claim: replayed %t, %v, resumed %t, fence %d, id %q", replayed, err, c.Resumed(), c.Fence(), c.ID())
 	}
-	succeed(t, finish(t.Context(), db, c, "done"))
-	want(t, "replayed", idempotency.Replayed(first), false)
+	dbtest.Succeed(t, finish(t.Context(), db, c, "done"))
+	dbtest.Want(t, "replayed", idempotency.Replayed(first), false)
 	for _, db := range []*sql.DB{db, open()} {
 		ctx := request(t.Context(), "k")
 		again, err := idempotency.Begin(ctx, db, func(context.Context, tx.Tx, *idempotency.Claim) error {
 			t.Error("what was done begins again")
 			return nil
 		})
-		succeed(t, err)
+		dbtest.Succeed(t, err)
 		var answer string
 		replayed, err := again.Answer(&answer)
-		succeed(t, err)
-		want(t, "answer", answer, "done")
-		want(t, "replayed", replayed && idempotency.Replayed(ctx), true)
-		want(t, "id", again.ID(), c.ID())
+		dbtest.Succeed(t, err)
+		dbtest.Want(t, "answer", answer, "done")
+		dbtest.Want(t, "replayed", replayed && idempotency.Replayed(ctx), true)
+		dbtest.Want(t, "id", again.ID(), c.ID())
 	}
 	if err := finish(t.Context(), db, c, "again"); !errors.Is(err, idempotency.ErrFenced) {
 		t.Errorf("finished twice: %v", err)
 	}
-	want(t, "effects", effects(t, db), 1)
+	dbtest.Want(t, "effects", effects(t, db), 1)
 }
 
 func claimOneAtATime(t *testing.T, open func() *sql.DB) {
 	pools := []*sql.DB{open(), open(), open()}
 	ledger(t, pools[0])
 	var claims, busy atomic.Int32
-	together(9, func(i int) {
+	dbtest.Together(9, func(i int) {
 		_, err := idempotency.Begin(request(t.Context(), "k"), pools[i%3], nil)
 		switch {
 		case err == nil:
@@ -93,11 +94,11 @@ func claimOneAtATime(t *testing.T, open func() *sql.DB) {
 			t.Error(err)
 		}
 	})
-	want(t, "claims", claims.Load(), 1)
-	want(t, "in flight", busy.Load(), 8)
+	dbtest.Want(t, "claims", claims.Load(), 1)
+	dbtest.Want(t, "in flight", busy.Load(), 8)
 	p := problem.From(idempotency.ErrInFlight)
-	want(t, "status", p.HTTPStatus(), 409)
-	want(t, "retry after", p.RetryAfter.Seconds(), 1)
+	dbtest.Want(t, "status", p.HTTPStatus(), 409)
+	dbtest.Want(t, "retry after", p.RetryAfter.Seconds(), 1)
 	if _, err := pay(request(t.Context(), "k"), pools[0], nothing); !errors.Is(err, idempotency.ErrInFlight) {
 		t.Errorf("Run beside a claim: %v", err)
 	}
@@ -112,12 +113,12 @@ func claimTakenOver(t *testing.T, open func() *sql.DB) {
 		t.Fatalf("during the lease: %v", err)
 	}
 	lapse(t, db)
-	succeed(t, old.Extend(t.Context())) // nobody has taken over yet
+	dbtest.Succeed(t, old.Extend(t.Context())) // nobody has taken over yet
 	lapse(t, db)
 	taken := begin(t, request(t.Context(), "k"), other)
-	want(t, "resumed", taken.Resumed(), true)
-	want(t, "id", taken.ID(), old.ID())
-	want(t, "fence", taken.Fence(), old.Fence()+1)
+	dbtest.Want(t, "resumed", taken.Resumed(), true)
+	dbtest.Want(t, "id", taken.ID(), old.ID())
+	dbtest.Want(t, "fence", taken.Fence(), old.Fence()+1)
 	if err := finish(t.Context(), db, old, "old"); !errors.Is(err, idempotency.ErrFenced) {
 		t.Errorf("the old owner finished: %v", err)
 	}
@@ -126,13 +127,13 @@ func claimTakenOver(t *testing.T, open func() *sql.DB) {
 			t.Errorf("the old owner %s: %v", what, err)
 		}
 	}
-	want(t, "effects of the old owner", effects(t, db), 0)
-	succeed(t, finish(t.Context(), other, taken, "new"))
+	dbtest.Want(t, "effects of the old owner", effects(t, db), 0)
+	dbtest.Succeed(t, finish(t.Context(), other, taken, "new"))
 	var answer string
 	_, err := begin(t, request(t.Context(), "k"), db).Answer(&answer)
-	succeed(t, err)
-	want(t, "answer", answer, "new")
-	want(t, "effects", effects(t, db), 1)
+	dbtest.Succeed(t, err)
+	dbtest.Want(t, "answer", answer, "new")
+	dbtest.Want(t, "effects", effects(t, db), 1)
 }
 
 func claimTakenOverAtOnce(t *testing.T, open func() *sql.DB) {
@@ -142,37 +143,37 @@ func claimTakenOverAtOnce(t *testing.T, open func() *sql.DB) {
 	for round := int64(2); round < 5; round++ {
 		lapse(t, pools[0])
 		var taken atomic.Int32
-		together(6, func(i int) {
+		dbtest.Together(6, func(i int) {
 			c, err := idempotency.Begin(request(t.Context(), "k"), pools[i%3], nil)
 			switch {
 			case err == nil:
 				taken.Add(1)
-				want(t, "fence", c.Fence(), round)
+				dbtest.Want(t, "fence", c.Fence(), round)
 			case !errors.Is(err, idempotency.ErrInFlight):
 				t.Error(err)
 			}
 		})
-		want(t, "taken over", taken.Load(), 1)
+		dbtest.Want(t, "taken over", taken.Load(), 1)
 	}
 	lapse(t, pools[0])
 	ctx := request(t.Context(), "k")
 	_, err := pay(ctx, pools[1], nothing) // Run takes over as well
-	succeed(t, err)
-	want(t, "effects", effects(t, pools[0]), 1)
+	dbtest.Succeed(t, err)
+	dbtest.Want(t, "effects", effects(t, pools[0]), 1)
 }
 
 func claimReleased(t *testing.T, open func() *sql.DB) {
 	db := open()
 	ledger(t, db)
 	c := begin(t, request(t.Context(), "k"), db)
-	succeed(t, c.Release(t.Context()))
+	dbtest.Succeed(t, c.Release(t.Context()))
 	again := begin(t, request(t.Context(), "k"), db)
-	want(t, "resumed", again.Resumed(), true)
-	want(t, "id", again.ID(), c.ID())
+	dbtest.Want(t, "resumed", again.Resumed(), true)
+	dbtest.Want(t, "id", again.ID(), c.ID())
 	if err := finish(t.Context(), db, c, "late"); !errors.Is(err, idempotency.ErrFenced) {
 		t.Errorf("finished after the next attempt began: %v", err)
 	}
-	succeed(t, finish(t.Context(), db, again, "done"))
+	dbtest.Succeed(t, finish(t.Context(), db, again, "done"))
 }
 
 // The pending row and the claim are there together or not at all.
@@ -186,7 +187,7 @@ func claimBeginning(t *testing.T, open func() *sql.DB) {
 			if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM effect WHERE key = $1", c.ID()).Scan(&n); err != nil {
 				return err
 			}
-			want(t, "resumed with the row there", c.Resumed(), n == 1)
+			dbtest.Want(t, "resumed with the row there", c.Resumed(), n == 1)
 			if c.Resumed() {
 				return end
 			}
@@ -197,13 +198,13 @@ func claimBeginning(t *testing.T, open func() *sql.DB) {
 	if _, err := idempotency.Begin(request(t.Context(), "k"), db, pending(boom)); !errors.Is(err, boom) {
 		t.Fatal(err)
 	}
-	want(t, "effects of a failed beginning", effects(t, db), 0)
+	dbtest.Want(t, "effects of a failed beginning", effects(t, db), 0)
 	for range 3 {
 		_, err := idempotency.Begin(request(t.Context(), "k"), db, pending(nil))
-		succeed(t, err)
+		dbtest.Succeed(t, err)
 		lapse(t, db)
 	}
-	want(t, "effects", effects(t, db), 1)
+	dbtest.Want(t, "effects", effects(t, db), 1)
 }
 
 func claimKept(t *testing.T, open func() *sql.DB) {
@@ -212,13 +213,13 @@ func claimKept(t *testing.T, open func() *sql.DB) {
 	c := begin(t, request(t.Context(), "k"), db)
 	ctx, stop := c.Keep(t.Context())
 	lapse(t, db)
-	eventually(t, "the lease to be extended", func() bool {
-		return value[int64](t, db, "SELECT locked_until FROM muster_idempotency") > 1
+	dbtest.Eventually(t, "the lease to be extended", func() bool {
+		return dbtest.Value[int64](t, db, "SELECT locked_until FROM muster_idempotency") > 1
 	})
 	if ctx.Err() != nil {
 		t.Error(context.Cause(ctx))
 	}
-	execute(t, db, "UPDATE muster_idempotency SET fence = fence + 1") // another attempt
+	dbtest.Execute(t, db, "UPDATE muster_idempotency SET fence = fence + 1") // another attempt
 	select {
 	case <-ctx.Done():
 	case <-t.Context().Done():
@@ -234,18 +235,18 @@ func claimNoKey(t *testing.T, open func() *sql.DB) {
 	ledger(t, db)
 	ran := false
 	c, err := idempotency.Begin(t.Context(), db, func(context.Context, tx.Tx, *idempotency.Claim) error { ran = true; return nil })
-	succeed(t, err)
-	want(t, "ran", ran, true)
-	want(t, "resumed", c.Resumed(), false)
-	want(t, "fence", c.Fence(), 1)
+	dbtest.Succeed(t, err)
+	dbtest.Want(t, "ran", ran, true)
+	dbtest.Want(t, "resumed", c.Resumed(), false)
+	dbtest.Want(t, "fence", c.Fence(), 1)
 	if other := begin(t, t.Context(), db); other.ID() == "" || other.ID() == c.ID() {
 		t.Errorf("ids %q and %q", c.ID(), other.ID())
 	}
 	replayed, err := c.Answer(new(string))
-	succeed(t, errors.Join(err, c.Extend(t.Context()), finish(t.Context(), db, c, "done"), c.Release(t.Context())))
-	want(t, "replayed", replayed, false)
+	dbtest.Succeed(t, errors.Join(err, c.Extend(t.Context()), finish(t.Context(), db, c, "done"), c.Release(t.Context())))
+	dbtest.Want(t, "replayed", replayed, false)
 	kept, stop := c.Keep(t.Context())
 	stop()
-	want(t, "stopped", kept.Err() != nil, true)
-	want(t, "records", value[int](t, db, "SELECT count(*) FROM muster_idempotency"), 0)
+	dbtest.Want(t, "stopped", kept.Err() != nil, true)
+	dbtest.Want(t, "records", dbtest.Value[int](t, db, "SELECT count(*) FROM muster_idempotency"), 0)
 }

@@ -14,13 +14,14 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/musterdev/muster/data/datatest/dbtest"
 	"github.com/musterdev/muster/data/idempotency"
 	"github.com/musterdev/muster/data/tx"
 	"github.com/musterdev/muster/problem"
 )
 
 func runGRPC(t *testing.T, fresh Fresh) {
-	each(t, fresh, map[string]func(*testing.T, func() *sql.DB){"interceptor": grpcInterceptor})
+	dbtest.Each(t, fresh, map[string]func(*testing.T, func() *sql.DB){"interceptor": grpcInterceptor})
 }
 
 // The method Pay, as generated code would declare it.
@@ -60,7 +61,7 @@ func serveBank(t *testing.T, db *sql.DB) *grpc.ClientConn {
 	t.Cleanup(server.Stop)
 	conn, err := grpc.NewClient("passthrough:///bank", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
-	succeed(t, err)
+	dbtest.Succeed(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
@@ -80,13 +81,13 @@ func grpcInterceptor(t *testing.T, open func() *sql.DB) {
 		return out.GetValue(), replayed, err
 	}
 	first, replayed, err := call("ann", "k")
-	succeed(t, err)
-	want(t, "answer", first, "ann 1")
-	want(t, "replayed", replayed, "")
+	dbtest.Succeed(t, err)
+	dbtest.Want(t, "answer", first, "ann 1")
+	dbtest.Want(t, "replayed", replayed, "")
 	again, replayed, err := call("ann", "k")
-	succeed(t, err)
-	want(t, "answer", again, first)
-	want(t, "replayed", replayed, "true")
+	dbtest.Succeed(t, err)
+	dbtest.Want(t, "answer", again, first)
+	dbtest.Want(t, "replayed", replayed, "true")
 	for name, tc := range map[string]struct {
 		who  string
 		keys []string
@@ -98,14 +99,14 @@ func grpcInterceptor(t *testing.T, open func() *sql.DB) {
 		"two keys":        {"ann", []string{"k", "l"}, codes.InvalidArgument, problem.InvalidArgument},
 	} {
 		_, _, err := call(tc.who, tc.keys...)
-		want(t, name, status.Code(err), tc.code)
-		want(t, name, problem.CodeOf(problem.FromGRPC(err)), tc.is)
+		dbtest.Want(t, name, status.Code(err), tc.code)
+		dbtest.Want(t, name, problem.CodeOf(problem.FromGRPC(err)), tc.is)
 	}
-	want(t, "effects", effects(t, db), 1)
+	dbtest.Want(t, "effects", effects(t, db), 1)
 	for range 2 {
 		_, replayed, err := call("ann")
-		succeed(t, err)
-		want(t, "replayed without a key", replayed, "")
+		dbtest.Succeed(t, err)
+		dbtest.Want(t, "replayed without a key", replayed, "")
 	}
-	want(t, "effects", effects(t, db), 3)
+	dbtest.Want(t, "effects", effects(t, db), 3)
 }

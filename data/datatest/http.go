@@ -12,12 +12,13 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/musterdev/muster/data/datatest/dbtest"
 	"github.com/musterdev/muster/data/idempotency"
 	"github.com/musterdev/muster/problem"
 )
 
 func runHTTP(t *testing.T, fresh Fresh) {
-	each(t, fresh, map[string]func(*testing.T, func() *sql.DB){
+	dbtest.Each(t, fresh, map[string]func(*testing.T, func() *sql.DB){
 		"middleware":              httpMiddleware,
 		"recorded answers":        httpRecorded,
 		"answers not recorded":    httpNotRecorded,
@@ -47,7 +48,7 @@ func post(t *testing.T, h http.Handler, key, body string) response {
 	res := w.Result()
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
-	succeed(t, err)
+	dbtest.Succeed(t, err)
 	return response{res.StatusCode, res.Header, string(b)}
 }
 
@@ -64,15 +65,15 @@ func httpMiddleware(t *testing.T, open func() *sql.DB) {
 		_ = json.NewEncoder(w).Encode(answer)
 	}))
 	first := post(t, h, "k", "1")
-	want(t, "status", first.status, http.StatusCreated)
-	want(t, "replayed", first.header.Get(idempotency.ReplayedHeader), "")
+	dbtest.Want(t, "status", first.status, http.StatusCreated)
+	dbtest.Want(t, "replayed", first.header.Get(idempotency.ReplayedHeader), "")
 	again := post(t, h, `"k"`, "1") // the same key, quoted as the draft has it
-	want(t, "status", again.status, first.status)
-	want(t, "body", again.body, first.body)
-	want(t, "replayed", again.header.Get(idempotency.ReplayedHeader), "true")
-	want(t, "status for another body", post(t, h, "k", "2").status, http.StatusUnprocessableEntity)
-	want(t, "status for a bad key", post(t, h, "a b", "1").status, http.StatusBadRequest)
-	want(t, "effects", effects(t, db), 1)
+	dbtest.Want(t, "status", again.status, first.status)
+	dbtest.Want(t, "body", again.body, first.body)
+	dbtest.Want(t, "replayed", again.header.Get(idempotency.ReplayedHeader), "true")
+	dbtest.Want(t, "status for another body", post(t, h, "k", "2").status, http.StatusUnprocessableEntity)
+	dbtest.Want(t, "status for a bad key", post(t, h, "a b", "1").status, http.StatusBadRequest)
+	dbtest.Want(t, "effects", effects(t, db), 1)
 	if a, b := post(t, h, "", "1"), post(t, h, "", "1"); a.body == b.body {
 		t.Error("two requests without a key are one")
 	}
@@ -86,7 +87,7 @@ func httpRecorded(t *testing.T, open func() *sql.DB) {
 		h := idempotency.Handler(db, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			runs++
 			got, _ := io.ReadAll(r.Body)
-			want(t, "body the handler got", string(got), body)
+			dbtest.Want(t, "body the handler got", string(got), body)
 			if _, ok := idempotency.FromContext(r.Context()); ok {
 				t.Error("the handler would wait for itself if it called Run")
 			}
@@ -100,17 +101,17 @@ func httpRecorded(t *testing.T, open func() *sql.DB) {
 		key := fmt.Sprint("k", status)
 		first, again := post(t, h, key, body), post(t, h, key, body)
 		for name, res := range map[string]response{"first": first, "replay": again} {
-			want(t, name+" status", res.status, status)
-			want(t, name+" body", res.body, body)
-			want(t, name+" type", res.header.Get("Content-Type"), "text/x")
-			want(t, name+" location", res.header.Get("Location"), "/there")
-			want(t, name+" etag", res.header.Get("Etag"), "")
+			dbtest.Want(t, name+" status", res.status, status)
+			dbtest.Want(t, name+" body", res.body, body)
+			dbtest.Want(t, name+" type", res.header.Get("Content-Type"), "text/x")
+			dbtest.Want(t, name+" location", res.header.Get("Location"), "/there")
+			dbtest.Want(t, name+" etag", res.header.Get("Etag"), "")
 		}
-		want(t, "cookie of the first", first.header.Get("Set-Cookie"), "secret=1")
-		want(t, "cookie of the replay", again.header.Get("Set-Cookie"), "")
-		want(t, "first is marked", first.header.Get(idempotency.ReplayedHeader), "")
-		want(t, "replay is marked", again.header.Get(idempotency.ReplayedHeader), "true")
-		want(t, "runs", runs, 1)
+		dbtest.Want(t, "cookie of the first", first.header.Get("Set-Cookie"), "secret=1")
+		dbtest.Want(t, "cookie of the replay", again.header.Get("Set-Cookie"), "")
+		dbtest.Want(t, "first is marked", first.header.Get(idempotency.ReplayedHeader), "")
+		dbtest.Want(t, "replay is marked", again.header.Get(idempotency.ReplayedHeader), "true")
+		dbtest.Want(t, "runs", runs, 1)
 	}
 }
 
@@ -129,14 +130,14 @@ func httpNotRecorded(t *testing.T, open func() *sql.DB) {
 			w.WriteHeader(status)
 		}))
 		key := fmt.Sprint("k", i)
-		want(t, "first status", post(t, h, key, "").status, status)
-		want(t, "second status", post(t, h, key, "").status, 200)
-		want(t, "third status", post(t, h, key, "").status, 200)
-		want(t, "runs", runs, 2)
+		dbtest.Want(t, "first status", post(t, h, key, "").status, status)
+		dbtest.Want(t, "second status", post(t, h, key, "").status, 200)
+		dbtest.Want(t, "third status", post(t, h, key, "").status, 200)
+		dbtest.Want(t, "runs", runs, 2)
 	}
 	h := idempotency.Handler(db, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
-	want(t, "status for a bad key", post(t, h, "a b", "").status, http.StatusBadRequest)
-	want(t, "status without a key", post(t, h, "", "").status, http.StatusTeapot)
+	dbtest.Want(t, "status for a bad key", post(t, h, "a b", "").status, http.StatusBadRequest)
+	dbtest.Want(t, "status without a key", post(t, h, "", "").status, http.StatusTeapot)
 }
 
 func httpInFlight(t *testing.T, open func() *sql.DB) {
@@ -150,12 +151,12 @@ func httpInFlight(t *testing.T, open func() *sql.DB) {
 			inner = post(t, h, "k", "") // a repetition while the first is running
 		}
 	}))
-	want(t, "status", post(t, h, "k", "").status, http.StatusOK)
-	want(t, "runs", runs, 1)
-	want(t, "status of the repetition", inner.status, http.StatusConflict)
-	want(t, "retry after", inner.header.Get("Retry-After"), "1")
-	want(t, "type", inner.header.Get("Content-Type"), problem.ContentType)
-	want(t, "status for another body", post(t, h, "k", "other").status, http.StatusUnprocessableEntity)
+	dbtest.Want(t, "status", post(t, h, "k", "").status, http.StatusOK)
+	dbtest.Want(t, "runs", runs, 1)
+	dbtest.Want(t, "status of the repetition", inner.status, http.StatusConflict)
+	dbtest.Want(t, "retry after", inner.header.Get("Retry-After"), "1")
+	dbtest.Want(t, "type", inner.header.Get("Content-Type"), problem.ContentType)
+	dbtest.Want(t, "status for another body", post(t, h, "k", "other").status, http.StatusUnprocessableEntity)
 }
 
 func httpLarge(t *testing.T, open func() *sql.DB) {
@@ -170,11 +171,11 @@ func httpLarge(t *testing.T, open func() *sql.DB) {
 		}))
 		key := fmt.Sprint("k", size)
 		first, again := post(t, h, key, ""), post(t, h, key, "")
-		want(t, "status", first.status, 201)
-		want(t, "size", len(first.body), size)
-		want(t, "status of the replay", again.status, replay)
-		want(t, "replay is marked", again.header.Get(idempotency.ReplayedHeader), "true")
-		want(t, "runs", runs, 1)
+		dbtest.Want(t, "status", first.status, 201)
+		dbtest.Want(t, "size", len(first.body), size)
+		dbtest.Want(t, "status of the replay", again.status, replay)
+		dbtest.Want(t, "replay is marked", again.header.Get(idempotency.ReplayedHeader), "true")
+		dbtest.Want(t, "runs", runs, 1)
 	}
 }
 
@@ -188,11 +189,11 @@ func httpPanic(t *testing.T, open func() *sql.DB) {
 		}
 	}))
 	func() {
-		defer func() { want(t, "panic", recover(), any(http.ErrAbortHandler)) }()
+		defer func() { dbtest.Want(t, "panic", recover(), any(http.ErrAbortHandler)) }()
 		post(t, h, "k", "")
 	}()
-	want(t, "status", post(t, h, "k", "").status, http.StatusOK)
-	want(t, "runs", runs, 2)
+	dbtest.Want(t, "status", post(t, h, "k", "").status, http.StatusOK)
+	dbtest.Want(t, "runs", runs, 2)
 }
 
 // The answer is put on record although nobody is there to get it.
@@ -209,19 +210,19 @@ func httpGone(t *testing.T, open func() *sql.DB) {
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/pay", nil)
 	r.Header.Set(idempotency.KeyHeader, "k")
 	h.ServeHTTP(httptest.NewRecorder(), r)
-	want(t, "status of the replay", post(t, h, "k", "").status, http.StatusAccepted)
-	want(t, "runs", runs.Load(), 1)
+	dbtest.Want(t, "status of the replay", post(t, h, "k", "").status, http.StatusAccepted)
+	dbtest.Want(t, "runs", runs.Load(), 1)
 }
 
 func httpLost(t *testing.T, open func() *sql.DB) {
 	db := open()
 	ledger(t, db)
 	h := idempotency.Handler(db, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		execute(t, db, "UPDATE muster_idempotency SET fence = fence + 1") // another attempt takes over
+		dbtest.Execute(t, db, "UPDATE muster_idempotency SET fence = fence + 1") // another attempt takes over
 		w.WriteHeader(http.StatusCreated)
 	}))
 	res := post(t, h, "k", "")
-	want(t, "status", res.status, http.StatusBadGateway)
+	dbtest.Want(t, "status", res.status, http.StatusBadGateway)
 	if !strings.Contains(res.body, "ask again with the same key") {
 		t.Error(res.body)
 	}

@@ -14,13 +14,14 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/musterdev/muster/data/datatest/dbtest"
 	"github.com/musterdev/muster/data/idempotency"
 	"github.com/musterdev/muster/data/tx"
 	"github.com/musterdev/muster/problem"
 )
 
 func runIdempotency(t *testing.T, fresh Fresh) {
-	each(t, fresh, map[string]func(*testing.T, func() *sql.DB){
+	dbtest.Each(t, fresh, map[string]func(*testing.T, func() *sql.DB){
 		"once":                            idempotencyOnce,
 		"many at once":                    idempotencyAtOnce,
 		"a failure is no answer":          idempotencyFailure,
@@ -41,13 +42,13 @@ func runIdempotency(t *testing.T, fresh Fresh) {
 // ledger makes the tables of the tests: each effect is a row.
 func ledger(t *testing.T, db *sql.DB) {
 	t.Helper()
-	succeed(t, idempotency.Migrate(t.Context(), db))
-	execute(t, db, "CREATE TABLE effect (key TEXT NOT NULL, value TEXT NOT NULL)")
+	dbtest.Succeed(t, idempotency.Migrate(t.Context(), db))
+	dbtest.Execute(t, db, "CREATE TABLE effect (key TEXT NOT NULL, value TEXT NOT NULL)")
 }
 
 func effects(t *testing.T, db *sql.DB) int {
 	t.Helper()
-	return value[int](t, db, "SELECT count(*) FROM effect")
+	return dbtest.Value[int](t, db, "SELECT count(*) FROM effect")
 }
 
 func request(ctx context.Context, key string) context.Context {
@@ -79,20 +80,20 @@ func idempotencyOnce(t *testing.T, open func() *sql.DB) {
 	ledger(t, db)
 	first := request(t.Context(), "k")
 	answer, err := pay(first, db, nothing)
-	succeed(t, err)
-	want(t, "replayed", idempotency.Replayed(first), false)
+	dbtest.Succeed(t, err)
+	dbtest.Want(t, "replayed", idempotency.Replayed(first), false)
 	for _, db := range []*sql.DB{db, open()} { // this process and another
 		ctx := request(t.Context(), "k")
 		again, err := pay(ctx, db, nothing)
-		succeed(t, err)
-		want(t, "answer", again, answer)
-		want(t, "replayed", idempotency.Replayed(ctx), true)
+		dbtest.Succeed(t, err)
+		dbtest.Want(t, "answer", again, answer)
+		dbtest.Want(t, "replayed", idempotency.Replayed(ctx), true)
 	}
-	want(t, "effects", effects(t, db), 1)
+	dbtest.Want(t, "effects", effects(t, db), 1)
 	if other, err := pay(request(t.Context(), "k2"), db, nothing); err != nil || other == answer {
 		t.Errorf("another key: %v, %v", other, err)
 	}
-	want(t, "effects", effects(t, db), 2)
+	dbtest.Want(t, "effects", effects(t, db), 2)
 }
 
 func idempotencyAtOnce(t *testing.T, open func() *sql.DB) {
@@ -101,7 +102,7 @@ func idempotencyAtOnce(t *testing.T, open func() *sql.DB) {
 	ledger(t, pools[0])
 	for round := range rounds {
 		answers, replays := make([]receipt, racers), atomic.Int32{}
-		together(racers, func(i int) {
+		dbtest.Together(racers, func(i int) {
 			ctx := request(t.Context(), fmt.Sprint("k", round))
 			var err error
 			if answers[i], err = pay(ctx, pools[i%len(pools)], nothing); err != nil {
@@ -112,11 +113,11 @@ func idempotencyAtOnce(t *testing.T, open func() *sql.DB) {
 			}
 		})
 		for _, a := range answers {
-			want(t, "answer", a, answers[0])
+			dbtest.Want(t, "answer", a, answers[0])
 		}
-		want(t, "replays", replays.Load(), racers-1)
+		dbtest.Want(t, "replays", replays.Load(), racers-1)
 	}
-	want(t, "effects", effects(t, pools[0]), rounds)
+	dbtest.Want(t, "effects", effects(t, pools[0]), rounds)
 }
 
 func idempotencyFailure(t *testing.T, open func() *sql.DB) {
@@ -127,11 +128,11 @@ func idempotencyFailure(t *testing.T, open func() *sql.DB) {
 	if _, err := pay(ctx, db, func() error { return refused }); !errors.Is(err, refused) {
 		t.Error(err)
 	}
-	want(t, "effects of a failure", effects(t, db), 0)
+	dbtest.Want(t, "effects of a failure", effects(t, db), 0)
 	_, err := pay(ctx, db, nothing) // under the same context, as a handler that tries again
-	succeed(t, err)
-	want(t, "effects", effects(t, db), 1)
-	want(t, "replayed", idempotency.Replayed(ctx), false)
+	dbtest.Succeed(t, err)
+	dbtest.Want(t, "effects", effects(t, db), 1)
+	dbtest.Want(t, "replayed", idempotency.Replayed(ctx), false)
 }
 
 // Whatever ends an attempt between its effect and its record ends both.
@@ -151,19 +152,19 @@ func idempotencyCrash(t *testing.T, open func() *sql.DB) {
 			}
 		}()
 		cancel()
-		want(t, name+": effects", effects(t, db), 0)
-		want(t, name+": records", value[int](t, db, "SELECT count(*) FROM muster_idempotency"), 0)
+		dbtest.Want(t, name+": effects", effects(t, db), 0)
+		dbtest.Want(t, name+": records", dbtest.Value[int](t, db, "SELECT count(*) FROM muster_idempotency"), 0)
 	}
 	_, err := pay(request(t.Context(), "k"), db, nothing)
-	succeed(t, err)
-	want(t, "effects", effects(t, db), 1)
+	dbtest.Succeed(t, err)
+	dbtest.Want(t, "effects", effects(t, db), 1)
 }
 
 func idempotencyMismatch(t *testing.T, open func() *sql.DB) {
 	db := open()
 	ledger(t, db)
 	_, err := pay(request(t.Context(), "k"), db, nothing)
-	succeed(t, err)
+	dbtest.Succeed(t, err)
 	other := idempotency.WithRequest(t.Context(), idempotency.Request{Scope: "test", Key: "k", Fingerprint: [32]byte{2}})
 	if _, err := pay(other, db, nothing); !errors.Is(err, idempotency.ErrMismatch) {
 		t.Error(err)
@@ -171,11 +172,11 @@ func idempotencyMismatch(t *testing.T, open func() *sql.DB) {
 	if _, err := idempotency.Begin(other, db, nil); !errors.Is(err, idempotency.ErrMismatch) {
 		t.Error(err)
 	}
-	want(t, "code", problem.CodeOf(idempotency.ErrMismatch), problem.Unprocessable)
+	dbtest.Want(t, "code", problem.CodeOf(idempotency.ErrMismatch), problem.Unprocessable)
 	elsewhere := idempotency.WithRequest(t.Context(), idempotency.Request{Scope: "other", Key: "k", Fingerprint: [32]byte{2}})
 	_, err = pay(elsewhere, db, nothing)
-	succeed(t, err)
-	want(t, "effects", effects(t, db), 2)
+	dbtest.Succeed(t, err)
+	dbtest.Want(t, "effects", effects(t, db), 2)
 }
 
 func idempotencyBadKey(t *testing.T, open func() *sql.DB) {
@@ -186,7 +187,7 @@ func idempotencyBadKey(t *testing.T, open func() *sql.DB) {
 			t.Errorf("%q: %v", key, err)
 		}
 	}
-	want(t, "effects", effects(t, db), 0)
+	dbtest.Want(t, "effects", effects(t, db), 0)
 }
 
 func idempotencyNoKey(t *testing.T, open func() *sql.DB) {
@@ -194,13 +195,13 @@ func idempotencyNoKey(t *testing.T, open func() *sql.DB) {
 	ledger(t, db)
 	for _, ctx := range []context.Context{t.Context(), request(t.Context(), "")} {
 		_, err := pay(ctx, db, nothing)
-		succeed(t, err)
+		dbtest.Succeed(t, err)
 		if _, err := pay(ctx, db, func() error { return errors.New("boom") }); err == nil {
 			t.Error("no error")
 		}
 	}
-	want(t, "effects", effects(t, db), 2)
-	want(t, "records", value[int](t, db, "SELECT count(*) FROM muster_idempotency"), 0)
+	dbtest.Want(t, "effects", effects(t, db), 2)
+	dbtest.Want(t, "records", dbtest.Value[int](t, db, "SELECT count(*) FROM muster_idempotency"), 0)
 }
 
 func idempotencyParts(t *testing.T, open func() *sql.DB) {
@@ -211,17 +212,17 @@ func idempotencyParts(t *testing.T, open func() *sql.DB) {
 		var errs [2]error
 		a, errs[0] = pay(idempotency.Part(ctx, "a"), db, nothing)
 		b, errs[1] = pay(idempotency.Part(ctx, "b"), db, nothing)
-		succeed(t, errors.Join(errs[:]...))
+		dbtest.Succeed(t, errors.Join(errs[:]...))
 		return a, b, ctx
 	}
 	a, b, _ := serve()
 	a2, b2, ctx := serve()
-	want(t, "a", a2, a)
-	want(t, "b", b2, b)
-	want(t, "effects", effects(t, db), 2)
+	dbtest.Want(t, "a", a2, a)
+	dbtest.Want(t, "b", b2, b)
+	dbtest.Want(t, "effects", effects(t, db), 2)
 
 	_, err := pay(ctx, db, nothing)
-	succeed(t, err)
+	dbtest.Succeed(t, err)
 	if _, err := pay(ctx, db, nothing); err == nil || !strings.Contains(err.Error(), "Part") {
 		t.Errorf("two operations under one key: %v", err)
 	}
@@ -238,10 +239,10 @@ func idempotencyProto(t *testing.T, open func() *sql.DB) {
 			_, err := tx.ExecContext(ctx, "INSERT INTO effect VALUES ('k', 'v')")
 			return durationpb.New(7 * time.Second), err
 		})
-		succeed(t, err)
-		want(t, "answer", d.AsDuration(), 7*time.Second)
+		dbtest.Succeed(t, err)
+		dbtest.Want(t, "answer", d.AsDuration(), 7*time.Second)
 	}
-	want(t, "effects", effects(t, db), 1)
+	dbtest.Want(t, "effects", effects(t, db), 1)
 }
 
 func idempotencyUnrecordable(t *testing.T, open func() *sql.DB) {
@@ -259,47 +260,47 @@ func idempotencyUnrecordable(t *testing.T, open func() *sql.DB) {
 	}); err == nil || !strings.Contains(err.Error(), "cannot be read") {
 		t.Error(err)
 	}
-	want(t, "effects", effects(t, db), 0)
+	dbtest.Want(t, "effects", effects(t, db), 0)
 }
 
 func idempotencySweep(t *testing.T, open func() *sql.DB) {
 	db := open()
 	ledger(t, db)
 	const old = 1203 // more than two batches
-	succeed(t, tx.Do(t.Context(), db, func(_ context.Context, w *sql.Tx) error {
+	dbtest.Succeed(t, tx.Do(t.Context(), db, func(_ context.Context, w *sql.Tx) error {
 		for i := range old {
-			execute(t, w, "INSERT INTO muster_idempotency (scope, key, id, fingerprint, fence, locked_until, created) VALUES ('old', $1, 'x', $2, 1, 0, 5)", fmt.Sprint(i), []byte{1})
+			dbtest.Execute(t, w, "INSERT INTO muster_idempotency (scope, key, id, fingerprint, fence, locked_until, created) VALUES ('old', $1, 'x', $2, 1, 0, 5)", fmt.Sprint(i), []byte{1})
 		}
 		return nil
 	}))
 	_, err := pay(request(t.Context(), "young"), db, nothing)
-	succeed(t, err)
+	dbtest.Succeed(t, err)
 	n, err := idempotency.Sweep(t.Context(), db, 0)
-	succeed(t, err)
-	want(t, "swept", n, old)
+	dbtest.Succeed(t, err)
+	dbtest.Want(t, "swept", n, old)
 	_, err = idempotency.Begin(request(t.Context(), "running"), db, nil)
-	succeed(t, err)
-	execute(t, db, "UPDATE muster_idempotency SET created = 5 WHERE key = 'running'")
-	eventually(t, "the other to be old", func() bool { // older than a millisecond, by the database's clock
+	dbtest.Succeed(t, err)
+	dbtest.Execute(t, db, "UPDATE muster_idempotency SET created = 5 WHERE key = 'running'")
+	dbtest.Eventually(t, "the other to be old", func() bool { // older than a millisecond, by the database's clock
 		n, err := idempotency.Sweep(t.Context(), db, time.Millisecond)
-		succeed(t, err)
+		dbtest.Succeed(t, err)
 		return n == 1
 	})
 	if _, err := idempotency.Begin(request(t.Context(), "running"), db, nil); !errors.Is(err, idempotency.ErrInFlight) {
 		t.Errorf("what runs was swept away: %v", err)
 	}
 	_, err = pay(request(t.Context(), "young"), db, nothing)
-	succeed(t, err)
-	want(t, "effects after the record is gone", effects(t, db), 2)
+	dbtest.Succeed(t, err)
+	dbtest.Want(t, "effects after the record is gone", effects(t, db), 2)
 }
 
 func idempotencySchema(t *testing.T, open func() *sql.DB) {
 	pools := []*sql.DB{open(), open()}
-	together(6, func(i int) {
+	dbtest.Together(6, func(i int) {
 		if err := idempotency.Migrate(t.Context(), pools[i%2]); err != nil {
 			t.Error(err)
 		}
 	})
-	want(t, "records", value[int](t, pools[0], "SELECT count(*) FROM muster_idempotency"), 0)
-	want(t, "versions", value[int](t, pools[0], "SELECT count(*) FROM muster_idempotency_version WHERE version_id > 0"), 1)
+	dbtest.Want(t, "records", dbtest.Value[int](t, pools[0], "SELECT count(*) FROM muster_idempotency"), 0)
+	dbtest.Want(t, "versions", dbtest.Value[int](t, pools[0], "SELECT count(*) FROM muster_idempotency_version WHERE version_id > 0"), 1)
 }

@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/musterdev/muster/data/datatest/dbtest"
 )
 
 // How KillMinusNine's victims work.
@@ -30,9 +32,9 @@ func KillMinusNine(t *testing.T, open func() *sql.DB, command func(t *testing.T)
 	for round := range victims + 1 {
 		cmd := command(t)
 		out, err := cmd.StdoutPipe()
-		succeed(t, err)
+		dbtest.Succeed(t, err)
 		cmd.Stderr = os.Stderr
-		succeed(t, cmd.Start())
+		dbtest.Succeed(t, cmd.Start())
 		last := round == victims
 		kill := 1 + rand.IntN(victimKeys-1)
 		lines := bufio.NewScanner(out)
@@ -46,17 +48,17 @@ func KillMinusNine(t *testing.T, open func() *sql.DB, command func(t *testing.T)
 			}
 			answers[key] = answer
 			if !last && n == kill {
-				succeed(t, cmd.Process.Kill()) // while it goes on with the next
+				dbtest.Succeed(t, cmd.Process.Kill()) // while it goes on with the next
 			}
 		}
 		if err := cmd.Wait(); last && err != nil {
 			t.Fatalf("the last victim: %v", err)
 		}
 	}
-	want(t, "requests answered", len(answers), victimKeys)
-	want(t, "effects", effects(t, db), victimKeys)
+	dbtest.Want(t, "requests answered", len(answers), victimKeys)
+	dbtest.Want(t, "effects", effects(t, db), victimKeys)
 	for key, answer := range answers {
-		want(t, "effect of "+key, value[string](t, db, "SELECT value FROM effect WHERE key = $1", key), answer)
+		dbtest.Want(t, "effect of "+key, dbtest.Value[string](t, db, "SELECT value FROM effect WHERE key = $1", key), answer)
 	}
 }
 

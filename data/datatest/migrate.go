@@ -10,12 +10,13 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/musterdev/muster/data/datatest/dbtest"
 	"github.com/musterdev/muster/data/migrate"
 	"github.com/musterdev/muster/data/tx"
 )
 
 func runMigrate(t *testing.T, fresh Fresh) {
-	each(t, fresh, map[string]func(*testing.T, func() *sql.DB){
+	dbtest.Each(t, fresh, map[string]func(*testing.T, func() *sql.DB){
 		"up, status and down":          migrateUpAndDown,
 		"a failure names its place":    migrateFailure,
 		"without a transaction":        migrateNoTransaction,
@@ -41,7 +42,7 @@ func files(up ...string) fstest.MapFS {
 func versions(t *testing.T, db *sql.DB, set migrate.Set) string {
 	t.Helper()
 	all, err := set.Status(t.Context(), db)
-	succeed(t, err)
+	dbtest.Succeed(t, err)
 	var list []string
 	for _, m := range all {
 		s := fmt.Sprint(m.Version)
@@ -66,15 +67,15 @@ func migrateUpAndDown(t *testing.T, open func() *sql.DB) {
 		"-- +goose StatementBegin\nINSERT INTO a VALUES (2);\nINSERT INTO a VALUES (3);\n-- +goose StatementEnd\n-- +goose Down\nDELETE FROM a WHERE x > 1;",
 	)
 	set := migrate.Set{Files: fsys}
-	want(t, "status of a new database", versions(t, db, set), "1 2")
-	succeed(t, migrate.Run(t.Context(), db, fsys))
-	succeed(t, migrate.Run(t.Context(), db, fsys))
-	want(t, "status", versions(t, db, set), "1+ 2+")
-	want(t, "rows", value[int](t, db, "SELECT count(*) FROM a"), 3)
+	dbtest.Want(t, "status of a new database", versions(t, db, set), "1 2")
+	dbtest.Succeed(t, migrate.Run(t.Context(), db, fsys))
+	dbtest.Succeed(t, migrate.Run(t.Context(), db, fsys))
+	dbtest.Want(t, "status", versions(t, db, set), "1+ 2+")
+	dbtest.Want(t, "rows", dbtest.Value[int](t, db, "SELECT count(*) FROM a"), 3)
 
 	fsys["00003_step.sql"] = &fstest.MapFile{Data: []byte("-- +goose Up\nINSERT INTO a VALUES (4);\n")}
-	succeed(t, migrate.Run(t.Context(), db, fsys))
-	want(t, "status with one more file", versions(t, db, set), "1+ 2+ 3+")
+	dbtest.Succeed(t, migrate.Run(t.Context(), db, fsys))
+	dbtest.Want(t, "status with one more file", versions(t, db, set), "1+ 2+ 3+")
 	if err := migrate.Down(t.Context(), db, fsys); err == nil || !strings.HasPrefix(err.Error(), `00003_step.sql: there is no "-- +goose Down"`) {
 		t.Errorf("undoing what cannot be undone: %v", err)
 	}
@@ -82,16 +83,16 @@ func migrateUpAndDown(t *testing.T, open func() *sql.DB) {
 	if err := migrate.Down(t.Context(), db, fsys); err == nil || !strings.Contains(err.Error(), "version 3") {
 		t.Errorf("undoing without the file: %v", err)
 	}
-	execute(t, db, "DELETE FROM goose_db_version WHERE version_id = 3")
-	succeed(t, migrate.Down(t.Context(), db, fsys))
-	want(t, "rows after a step down", value[int](t, db, "SELECT count(*) FROM a"), 1)
-	succeed(t, migrate.Down(t.Context(), db, fsys))
-	want(t, "status at the bottom", versions(t, db, set), "1 2")
+	dbtest.Execute(t, db, "DELETE FROM goose_db_version WHERE version_id = 3")
+	dbtest.Succeed(t, migrate.Down(t.Context(), db, fsys))
+	dbtest.Want(t, "rows after a step down", dbtest.Value[int](t, db, "SELECT count(*) FROM a"), 1)
+	dbtest.Succeed(t, migrate.Down(t.Context(), db, fsys))
+	dbtest.Want(t, "status at the bottom", versions(t, db, set), "1 2")
 	if err := migrate.Down(t.Context(), db, fsys); err == nil || !strings.Contains(err.Error(), "nothing to undo") {
 		t.Errorf("below the bottom: %v", err)
 	}
-	succeed(t, migrate.Run(t.Context(), db, fsys))
-	want(t, "status up again", versions(t, db, set), "1+ 2+")
+	dbtest.Succeed(t, migrate.Run(t.Context(), db, fsys))
+	dbtest.Want(t, "status up again", versions(t, db, set), "1+ 2+")
 }
 
 func migrateFailure(t *testing.T, open func() *sql.DB) {
@@ -105,23 +106,23 @@ func migrateFailure(t *testing.T, open func() *sql.DB) {
 	if s := err.Error(); !strings.Contains(s, "in: INSERT INTO b VALUES (1, 2, 3);") || strings.Contains(s, "\n") {
 		t.Error(s)
 	}
-	want(t, "status", versions(t, db, migrate.Set{Files: fsys}), "1+ 2")
+	dbtest.Want(t, "status", versions(t, db, migrate.Set{Files: fsys}), "1+ 2")
 	fsys["00002_step.sql"] = &fstest.MapFile{Data: []byte("-- +goose Up\nCREATE TABLE b (x INTEGER);\n")} // would fail had the first try left its b
-	succeed(t, migrate.Run(t.Context(), db, fsys))
+	dbtest.Succeed(t, migrate.Run(t.Context(), db, fsys))
 }
 
 func migrateNoTransaction(t *testing.T, open func() *sql.DB) {
 	db := open()
 	fsys := files("CREATE TABLE a (x INTEGER);", "-- +goose NO TRANSACTION\nVACUUM;\nINSERT INTO a VALUES (1);") // VACUUM runs in no transaction
-	succeed(t, migrate.Run(t.Context(), db, fsys))
-	want(t, "rows", value[int](t, db, "SELECT count(*) FROM a"), 1)
+	dbtest.Succeed(t, migrate.Run(t.Context(), db, fsys))
+	dbtest.Want(t, "rows", dbtest.Value[int](t, db, "SELECT count(*) FROM a"), 1)
 	fsys["00003_step.sql"] = &fstest.MapFile{Data: []byte("-- +goose Up\n-- +goose NO TRANSACTION\nINSERT INTO a VALUES (2);\nnonsense;\n-- +goose Down\nDELETE FROM a;\n")}
 	err := migrate.Run(t.Context(), db, fsys)
 	if err == nil || !strings.HasPrefix(err.Error(), "00003_step.sql:4:") || !strings.Contains(err.Error(), "the 1 statements before it stay") {
 		t.Error(err)
 	}
-	want(t, "rows", value[int](t, db, "SELECT count(*) FROM a"), 2)
-	want(t, "status", versions(t, db, migrate.Set{Files: fsys}), "1+ 2+ 3")
+	dbtest.Want(t, "rows", dbtest.Value[int](t, db, "SELECT count(*) FROM a"), 2)
+	dbtest.Want(t, "status", versions(t, db, migrate.Set{Files: fsys}), "1+ 2+ 3")
 }
 
 func migrateOrder(t *testing.T, open func() *sql.DB) {
@@ -133,12 +134,12 @@ func migrateOrder(t *testing.T, open func() *sql.DB) {
 		}
 		return fsys
 	}
-	succeed(t, migrate.Run(t.Context(), db, times("20260101_a.sql", "20260301_c.sql")))
+	dbtest.Succeed(t, migrate.Run(t.Context(), db, times("20260101_a.sql", "20260301_c.sql")))
 	err := migrate.Run(t.Context(), db, times("20260101_a.sql", "20260201_b.sql", "20260301_c.sql"))
 	if err == nil || !strings.HasPrefix(err.Error(), "20260201_b.sql: not applied, though version 20260301 is: the order has changed") {
 		t.Error(err)
 	}
-	succeed(t, migrate.Run(t.Context(), db, times("20260101_a.sql", "20260301_c.sql", "20260401_d.sql")))
+	dbtest.Succeed(t, migrate.Run(t.Context(), db, times("20260101_a.sql", "20260301_c.sql", "20260401_d.sql")))
 	err = migrate.Run(t.Context(), db, times("20260101_a.sql", "20260401_d.sql"))
 	if err == nil || !strings.Contains(err.Error(), "version 20260301, whose file is gone") {
 		t.Error(err)
@@ -147,10 +148,10 @@ func migrateOrder(t *testing.T, open func() *sql.DB) {
 
 func migrateNewer(t *testing.T, open func() *sql.DB) {
 	db := open()
-	succeed(t, migrate.Run(t.Context(), db, files("CREATE TABLE a (x INTEGER);", "CREATE TABLE b (x INTEGER);")))
+	dbtest.Succeed(t, migrate.Run(t.Context(), db, files("CREATE TABLE a (x INTEGER);", "CREATE TABLE b (x INTEGER);")))
 	older := files("CREATE TABLE a (x INTEGER);")
-	succeed(t, migrate.Run(t.Context(), db, older))
-	want(t, "status", versions(t, db, migrate.Set{Files: older}), "1+ 2?+")
+	dbtest.Succeed(t, migrate.Run(t.Context(), db, older))
+	dbtest.Want(t, "status", versions(t, db, migrate.Set{Files: older}), "1+ 2?+")
 }
 
 func migrateAtOnce(t *testing.T, open func() *sql.DB) {
@@ -160,23 +161,23 @@ func migrateAtOnce(t *testing.T, open func() *sql.DB) {
 	for i := range dbs {
 		dbs[i] = open()
 	}
-	together(pools*each, func(i int) {
+	dbtest.Together(pools*each, func(i int) {
 		if err := migrate.Run(t.Context(), dbs[i%pools], fsys); err != nil {
 			t.Error(err)
 		}
 	})
-	want(t, "rows", value[int](t, dbs[0], "SELECT count(*) FROM a"), 2)
-	want(t, "records", value[int](t, dbs[0], "SELECT count(*) FROM goose_db_version"), 5) // with goose's version 0
+	dbtest.Want(t, "rows", dbtest.Value[int](t, dbs[0], "SELECT count(*) FROM a"), 2)
+	dbtest.Want(t, "records", dbtest.Value[int](t, dbs[0], "SELECT count(*) FROM goose_db_version"), 5) // with goose's version 0
 }
 
 func migrateSets(t *testing.T, open func() *sql.DB) {
 	db := open()
 	a := migrate.Set{Files: files("CREATE TABLE a (x INTEGER);", "CREATE TABLE a2 (x INTEGER);")}
 	b := migrate.Set{Files: files("CREATE TABLE b (x INTEGER);"), Table: "b_version"}
-	succeed(t, a.Run(t.Context(), db))
-	succeed(t, b.Run(t.Context(), db))
-	want(t, "status of a", versions(t, db, a), "1+ 2+")
-	want(t, "status of b", versions(t, db, b), "1+")
+	dbtest.Succeed(t, a.Run(t.Context(), db))
+	dbtest.Succeed(t, b.Run(t.Context(), db))
+	dbtest.Want(t, "status of a", versions(t, db, a), "1+ 2+")
+	dbtest.Want(t, "status of b", versions(t, db, b), "1+")
 }
 
 func migrateSettings(t *testing.T, open func() *sql.DB) {
@@ -185,41 +186,41 @@ func migrateSettings(t *testing.T, open func() *sql.DB) {
 	if d, err := tx.DialectOf(db); err == nil && d == tx.SQLite {
 		set, get = "PRAGMA foreign_keys = OFF;", "PRAGMA foreign_keys"
 	}
-	before := value[string](t, db, get)
-	succeed(t, migrate.Run(t.Context(), db, files("-- +goose NO TRANSACTION\n"+set)))
+	before := dbtest.Value[string](t, db, get)
+	dbtest.Succeed(t, migrate.Run(t.Context(), db, files("-- +goose NO TRANSACTION\n"+set)))
 	for range 3 {
-		want(t, get, value[string](t, db, get), before)
+		dbtest.Want(t, get, dbtest.Value[string](t, db, get), before)
 	}
 }
 
 func migrateWaits(t *testing.T, open func() *sql.DB) {
 	holder, db := open(), open()
 	conn, err := holder.Conn(t.Context())
-	succeed(t, err)
+	dbtest.Succeed(t, err)
 	defer conn.Close()
 	hold, release := "SELECT pg_advisory_lock(4097083626)", "SELECT pg_advisory_unlock(4097083626)" // the key of goose
 	if d, err := tx.DialectOf(db); err == nil && d == tx.SQLite {
 		hold, release = "BEGIN IMMEDIATE", "ROLLBACK"
 	}
-	execute(t, conn, hold)
+	dbtest.Execute(t, conn, hold)
 	fsys := files("CREATE TABLE a (x INTEGER);")
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := migrate.Run(ctx, db, fsys); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "lock") {
 		t.Errorf("while another migrates: %v", err)
 	}
-	execute(t, conn, release)
-	succeed(t, migrate.Run(t.Context(), db, fsys))
+	dbtest.Execute(t, conn, release)
+	dbtest.Succeed(t, migrate.Run(t.Context(), db, fsys))
 }
 
 func migrateOldRows(t *testing.T, open func() *sql.DB) {
 	db := open()
 	fsys := files("CREATE TABLE a (x INTEGER);", "CREATE TABLE b (x INTEGER);")
-	succeed(t, migrate.Run(t.Context(), db, fsys))
-	execute(t, db, "DROP TABLE b")
-	execute(t, db, "INSERT INTO goose_db_version (version_id, is_applied) VALUES ($1, $2)", 2, false) // how goose once undid
-	want(t, "status", versions(t, db, migrate.Set{Files: fsys}), "1+ 2")
-	succeed(t, migrate.Run(t.Context(), db, fsys))
-	want(t, "status", versions(t, db, migrate.Set{Files: fsys}), "1+ 2+")
-	want(t, "table b", value[int](t, db, "SELECT count(*) FROM b"), 0)
+	dbtest.Succeed(t, migrate.Run(t.Context(), db, fsys))
+	dbtest.Execute(t, db, "DROP TABLE b")
+	dbtest.Execute(t, db, "INSERT INTO goose_db_version (version_id, is_applied) VALUES ($1, $2)", 2, false) // how goose once undid
+	dbtest.Want(t, "status", versions(t, db, migrate.Set{Files: fsys}), "1+ 2")
+	dbtest.Succeed(t, migrate.Run(t.Context(), db, fsys))
+	dbtest.Want(t, "status", versions(t, db, migrate.Set{Files: fsys}), "1+ 2+")
+	dbtest.Want(t, "table b", dbtest.Value[int](t, db, "SELECT count(*) FROM b"), 0)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/musterdev/muster/data/datatest/dbtest"
 	"github.com/musterdev/muster/data/idempotency"
 	"github.com/musterdev/muster/data/tx"
 )
@@ -15,7 +16,7 @@ import (
 func idempotencyNested(t *testing.T, open func() *sql.DB) {
 	db := open()
 	ledger(t, db)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), dbtest.Patience)
 	defer cancel()
 	inner := func(ctx context.Context) map[string]error {
 		_, run := pay(idempotency.Part(ctx, "b"), db, nothing)
@@ -36,18 +37,18 @@ func idempotencyNested(t *testing.T, open func() *sql.DB) {
 			told(name, ctx)
 			return "done", nil
 		})
-		succeed(t, err)
+		dbtest.Succeed(t, err)
 	}
 	_, err := idempotency.Begin(request(ctx, "b"), db, func(ctx context.Context, _ tx.Tx, _ *idempotency.Claim) error {
 		told("Begin", ctx)
 		return nil
 	})
-	succeed(t, err)
-	want(t, "effects", effects(t, db), 0)
+	dbtest.Succeed(t, err)
+	dbtest.Want(t, "effects", effects(t, db), 0)
 
 	_, err = pay(request(late, "late"), db, nothing) // the transaction is over, whatever its context says
-	succeed(t, err)
-	want(t, "effects", effects(t, db), 1)
+	dbtest.Succeed(t, err)
+	dbtest.Want(t, "effects", effects(t, db), 1)
 }
 
 func idempotencyUnmigrated(t *testing.T, open func() *sql.DB) {

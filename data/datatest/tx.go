@@ -7,11 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/musterdev/muster/data/datatest/dbtest"
 	"github.com/musterdev/muster/data/tx"
 )
 
 func runTx(t *testing.T, fresh Fresh) {
-	each(t, fresh, map[string]func(*testing.T, func() *sql.DB){
+	dbtest.Each(t, fresh, map[string]func(*testing.T, func() *sql.DB){
 		"all or nothing":                txAllOrNothing,
 		"a snapshot to read":            txSnapshot,
 		"errors have the same codes":    txStates,
@@ -22,7 +23,7 @@ func runTx(t *testing.T, fresh Fresh) {
 
 func txAllOrNothing(t *testing.T, open func() *sql.DB) {
 	db := open()
-	execute(t, db, "CREATE TABLE t (x INTEGER)")
+	dbtest.Execute(t, db, "CREATE TABLE t (x INTEGER)")
 	boom := errors.New("boom")
 	insert := func(end func() error) error {
 		return tx.Do(t.Context(), db, func(ctx context.Context, tx *sql.Tx) error {
@@ -34,51 +35,51 @@ func txAllOrNothing(t *testing.T, open func() *sql.DB) {
 		t.Error(err)
 	}
 	func() {
-		defer func() { want(t, "panic", recover(), any("ouch")) }()
+		defer func() { dbtest.Want(t, "panic", recover(), any("ouch")) }()
 		_ = insert(func() error { panic("ouch") })
 	}()
 	canceled, cancel := context.WithCancel(t.Context())
 	err := tx.Do(canceled, db, func(ctx context.Context, tx *sql.Tx) error {
-		execute(t, tx, "INSERT INTO t VALUES (2)")
+		dbtest.Execute(t, tx, "INSERT INTO t VALUES (2)")
 		cancel()
 		return nil
 	})
 	if !errors.Is(err, context.Canceled) && !errors.Is(err, sql.ErrTxDone) {
 		t.Errorf("committed under a canceled context: %v", err)
 	}
-	want(t, "rows before a commit", value[int](t, db, "SELECT count(*) FROM t"), 0)
-	succeed(t, insert(func() error { return nil }))
-	want(t, "rows after it", value[int](t, open(), "SELECT count(*) FROM t"), 1)
+	dbtest.Want(t, "rows before a commit", dbtest.Value[int](t, db, "SELECT count(*) FROM t"), 0)
+	dbtest.Succeed(t, insert(func() error { return nil }))
+	dbtest.Want(t, "rows after it", dbtest.Value[int](t, open(), "SELECT count(*) FROM t"), 1)
 }
 
 func txSnapshot(t *testing.T, open func() *sql.DB) {
 	db, other := open(), open()
-	execute(t, db, "CREATE TABLE t (x INTEGER)")
-	succeed(t, tx.Read(t.Context(), db, func(_ context.Context, ro *sql.Tx) error {
-		want(t, "rows at first", value[int](t, ro, "SELECT count(*) FROM t"), 0)
-		execute(t, other, "INSERT INTO t VALUES (1)")
-		want(t, "rows later", value[int](t, ro, "SELECT count(*) FROM t"), 0)
+	dbtest.Execute(t, db, "CREATE TABLE t (x INTEGER)")
+	dbtest.Succeed(t, tx.Read(t.Context(), db, func(_ context.Context, ro *sql.Tx) error {
+		dbtest.Want(t, "rows at first", dbtest.Value[int](t, ro, "SELECT count(*) FROM t"), 0)
+		dbtest.Execute(t, other, "INSERT INTO t VALUES (1)")
+		dbtest.Want(t, "rows later", dbtest.Value[int](t, ro, "SELECT count(*) FROM t"), 0)
 		return nil
 	}))
 	err := tx.Read(t.Context(), db, func(ctx context.Context, ro *sql.Tx) error {
-		want(t, "rows in the next", value[int](t, ro, "SELECT count(*) FROM t"), 1)
+		dbtest.Want(t, "rows in the next", dbtest.Value[int](t, ro, "SELECT count(*) FROM t"), 1)
 		_, err := ro.ExecContext(ctx, "DELETE FROM t")
 		return err
 	})
-	want(t, "code of a write", tx.SQLState(err), "25006")
-	succeed(t, tx.Do(t.Context(), db, func(_ context.Context, w *sql.Tx) error {
-		execute(t, w, "DELETE FROM t")
-		want(t, "rows seen beside an open transaction", value[int](t, other, "SELECT count(*) FROM t"), 1)
+	dbtest.Want(t, "code of a write", tx.SQLState(err), "25006")
+	dbtest.Succeed(t, tx.Do(t.Context(), db, func(_ context.Context, w *sql.Tx) error {
+		dbtest.Execute(t, w, "DELETE FROM t")
+		dbtest.Want(t, "rows seen beside an open transaction", dbtest.Value[int](t, other, "SELECT count(*) FROM t"), 1)
 		return nil
 	}))
 }
 
 func txStates(t *testing.T, open func() *sql.DB) {
 	db := open()
-	execute(t, db, "CREATE TABLE p (id INTEGER PRIMARY KEY, u TEXT UNIQUE, n TEXT NOT NULL, c INTEGER CHECK (c > 0))")
-	execute(t, db, "CREATE TABLE f (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id))")
-	execute(t, db, "INSERT INTO p VALUES (1, 'a', 'x', 1)")
-	execute(t, db, "INSERT INTO f VALUES (1, 1)")
+	dbtest.Execute(t, db, "CREATE TABLE p (id INTEGER PRIMARY KEY, u TEXT UNIQUE, n TEXT NOT NULL, c INTEGER CHECK (c > 0))")
+	dbtest.Execute(t, db, "CREATE TABLE f (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id))")
+	dbtest.Execute(t, db, "INSERT INTO p VALUES (1, 'a', 'x', 1)")
+	dbtest.Execute(t, db, "INSERT INTO f VALUES (1, 1)")
 	for query, state := range map[string]string{
 		"INSERT INTO p VALUES (1, 'b', 'x', 1)":  "23505",
 		"INSERT INTO p VALUES (2, 'a', 'x', 1)":  "23505",
@@ -88,35 +89,35 @@ func txStates(t *testing.T, open func() *sql.DB) {
 		"INSERT INTO p VALUES (2, 'b', 'x', 0)":  "23514",
 	} {
 		_, err := db.ExecContext(t.Context(), query)
-		want(t, query, tx.SQLState(err), state)
+		dbtest.Want(t, query, tx.SQLState(err), state)
 	}
 }
 
 func txValues(t *testing.T, open func() *sql.DB) {
 	db := open()
-	execute(t, db, "CREATE TABLE t (id TEXT PRIMARY KEY, n BIGINT, f DOUBLE PRECISION, b BOOLEAN, at TIMESTAMPTZ, made TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP)")
+	dbtest.Execute(t, db, "CREATE TABLE t (id TEXT PRIMARY KEY, n BIGINT, f DOUBLE PRECISION, b BOOLEAN, at TIMESTAMPTZ, made TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP)")
 	at := time.Date(2026, 11, 23, 12, 0, 0, 123456789, time.FixedZone("", 3600))
-	execute(t, db, "INSERT INTO t (id, n, f, b, at) VALUES ($1, $2, $3, $4, $5)", "ä", int64(1)<<60, 0.5, true, at)
-	execute(t, db, "INSERT INTO t (id) VALUES ($1)", "null")
+	dbtest.Execute(t, db, "INSERT INTO t (id, n, f, b, at) VALUES ($1, $2, $3, $4, $5)", "ä", int64(1)<<60, 0.5, true, at)
+	dbtest.Execute(t, db, "INSERT INTO t (id) VALUES ($1)", "null")
 	var n int64
 	var f float64
 	var b bool
 	var back, made time.Time
-	succeed(t, db.QueryRowContext(t.Context(), "SELECT n, f, b, at, made FROM t WHERE at = $1 AND id = $2", at, "ä").Scan(&n, &f, &b, &back, &made))
-	want(t, "integer", n, 1<<60)
-	want(t, "float", f, 0.5)
-	want(t, "boolean", b, true)
-	want(t, "time", back.Format(time.RFC3339Nano), "2026-11-23T11:00:00.123456Z")
-	want(t, "location of CURRENT_TIMESTAMP", made.Location().String(), "UTC")
-	want(t, "null", value[sql.NullTime](t, db, "SELECT at FROM t WHERE id = $1", "null").Valid, false)
+	dbtest.Succeed(t, db.QueryRowContext(t.Context(), "SELECT n, f, b, at, made FROM t WHERE at = $1 AND id = $2", at, "ä").Scan(&n, &f, &b, &back, &made))
+	dbtest.Want(t, "integer", n, 1<<60)
+	dbtest.Want(t, "float", f, 0.5)
+	dbtest.Want(t, "boolean", b, true)
+	dbtest.Want(t, "time", back.Format(time.RFC3339Nano), "2026-11-23T11:00:00.123456Z")
+	dbtest.Want(t, "location of CURRENT_TIMESTAMP", made.Location().String(), "UTC")
+	dbtest.Want(t, "null", dbtest.Value[sql.NullTime](t, db, "SELECT at FROM t WHERE id = $1", "null").Valid, false)
 }
 
 func txCounter(t *testing.T, open func() *sql.DB) {
 	const workers, times = 8, 10
 	pools := []*sql.DB{open(), open()}
-	execute(t, pools[0], "CREATE TABLE t (n INTEGER)")
-	execute(t, pools[0], "INSERT INTO t VALUES (0)")
-	together(workers, func(i int) {
+	dbtest.Execute(t, pools[0], "CREATE TABLE t (n INTEGER)")
+	dbtest.Execute(t, pools[0], "INSERT INTO t VALUES (0)")
+	dbtest.Together(workers, func(i int) {
 		for range times {
 			err := tx.Do(t.Context(), pools[i%len(pools)], func(ctx context.Context, tx *sql.Tx) error {
 				var n int
@@ -132,5 +133,5 @@ func txCounter(t *testing.T, open func() *sql.DB) {
 			}
 		}
 	})
-	want(t, "counter", value[int](t, pools[0], "SELECT n FROM t"), workers*times)
+	dbtest.Want(t, "counter", dbtest.Value[int](t, pools[0], "SELECT n FROM t"), workers*times)
 }

@@ -4,11 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"embed"
-	"fmt"
-	"io/fs"
 
 	"github.com/musterdev/muster/data/migrate"
-	"github.com/musterdev/muster/data/tx"
 )
 
 //go:embed schema
@@ -21,13 +18,5 @@ func Migrate(ctx context.Context, db *sql.DB) error {
 	if db == nil {
 		return errNoDB
 	}
-	dialect, err := tx.DialectOf(db)
-	if err != nil {
-		return err
-	}
-	files, err := fs.Sub(schema, "schema/"+string(dialect))
-	if err != nil {
-		return fmt.Errorf("idempotency: no schema for %s: %w", dialect, err)
-	}
-	return migrate.Set{Files: files, Table: "muster_idempotency_version"}.Run(ctx, db)
+	return migrate.Own(ctx, db, schema, "muster_idempotency_version")
 }

@@ -10,6 +10,7 @@ package pgtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -61,19 +62,36 @@ func Start(t testing.TB) *Server {
 	}
 	bin := binaries()
 	if bin == "" {
-		const what = "PostgreSQL is not installed (no initdb in PATH or /usr/lib/postgresql/*/bin): on Debian, apt-get install postgresql"
 		if os.Getenv("CI") == "true" {
-			t.Fatal(what)
+			t.Fatal(errNotInstalled)
 		}
-		t.Skip("suite PostgreSQL skipped: " + what)
+		t.Skip("suite PostgreSQL skipped: " + errNotInstalled.Error())
 	}
-	s, err := start(bin)
+	s, err := start(bin, false)
 	if err != nil {
 		t.Fatalf("start PostgreSQL for tests: %v", err)
 	}
 	running = s
 	return s
 }
+
+// Durable starts a server for measuring: its commits are synced to the disk, as in
+// production. It ends with Stop, or with this process.
+func Durable() (*Server, error) {
+	bin := binaries()
+	if bin == "" {
+		return nil, errNotInstalled
+	}
+	return start(bin, true)
+}
+
+// Stop ends a server that Durable started and removes its folder.
+func (s *Server) Stop() { s.stop() }
+
+// PID returns the process of the server, for measuring what it and its children use.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
+var errNotInstalled = errors.New("PostgreSQL is not installed (no initdb in PATH or /usr/lib/postgresql/*/bin): on Debian, apt-get install postgresql")
 
 // Database returns the URL of a new, empty database, dropped when the test ends. It
 // is safe for concurrent use.

@@ -19,6 +19,7 @@ const superuser = "muster"
 type Server struct {
 	folder string
 	port   int
+	sync   bool // a commit survives the machine's end
 	cmd    *exec.Cmd
 	ended  chan struct{} // closed when the server process is gone
 
@@ -33,12 +34,12 @@ func (s *Server) URL(database string) string {
 
 // start starts a server. The port may be lost to another program between the moment
 // it is found free and the moment the server takes it, so a few are tried.
-func start(bin string) (*Server, error) {
+func start(bin string, sync bool) (*Server, error) {
 	folder, as, err := ownFolder()
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{folder: folder}
+	s := &Server{folder: folder, sync: sync}
 	if err := s.startGuard(as); err != nil {
 		_ = os.RemoveAll(folder) // the first error is the one to report
 		return nil, err
@@ -60,8 +61,7 @@ func start(bin string) (*Server, error) {
 
 func (s *Server) data() string { return filepath.Join(s.folder, "data") }
 
-// launch starts the server process and waits until it answers. A commit is durable
-// as long as the server lives; test data need not survive the machine.
+// launch starts the server process and waits until it answers.
 func (s *Server) launch(bin string, as *syscall.SysProcAttr) error {
 	var err error
 	if s.port, err = freePort(); err != nil {
@@ -72,8 +72,12 @@ func (s *Server) launch(bin string, as *syscall.SysProcAttr) error {
 		return err
 	}
 	defer log.Close() // the server has its own copy
+	fsync := "off"    // durable as long as the server lives: test data need not survive the machine
+	if s.sync {
+		fsync = "on"
+	}
 	s.cmd = exec.Command(filepath.Join(bin, "postgres"), "-D", s.data(), "-p", fmt.Sprint(s.port), "-h", "127.0.0.1", "-k", "",
-		"-c", "fsync=off", "-c", "max_connections=300", "-c", "max_prepared_transactions=20", "-c", "wal_level=logical", "-c", "shared_buffers=32MB")
+		"-c", "fsync="+fsync, "-c", "max_connections=300", "-c", "max_prepared_transactions=20", "-c", "wal_level=logical", "-c", "shared_buffers=32MB")
 	s.cmd.Dir, s.cmd.SysProcAttr = s.folder, as
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	if err := s.cmd.Start(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -22,24 +23,39 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/musterdev/muster"
+	"github.com/musterdev/muster/bus"
+	"github.com/musterdev/muster/bus/memory"
 	"github.com/musterdev/muster/drivers/postgres"
 	"github.com/musterdev/muster/drivers/postgres/pgtest"
 	"github.com/musterdev/muster/drivers/sqlite"
 	"github.com/musterdev/muster/problem"
+	"github.com/musterdev/muster/shop/card"
 	"github.com/musterdev/muster/shop/cart"
 	"github.com/musterdev/muster/shop/catalog"
 	"github.com/musterdev/muster/shop/inventory"
 	"github.com/musterdev/muster/shop/orders"
+	"github.com/musterdev/muster/shop/payments"
 	catalogv1 "github.com/musterdev/muster/shop/proto/catalog/v1"
+	"github.com/musterdev/muster/shop/shipping"
 	"github.com/musterdev/muster/shop/shopper"
 	"github.com/musterdev/muster/shop/verify"
 )
 
 func services() []muster.Service {
-	return []muster.Service{catalog.Service, cart.Service, inventory.Service, orders.Service}
+	return []muster.Service{catalog.Service, cart.Service, inventory.Service, orders.Service, payments.Service, shipping.Service, card.Service}
 }
 
-// shop is the four services in this process, behind one URL.
+// inMemory is the driver of a broker in this process.
+type inMemory struct{ broker *memory.Broker }
+
+func (inMemory) Name() string         { return "memory" }
+func (inMemory) BusSchemes() []string { return []string{"memory"} }
+
+func (d inMemory) OpenBus(context.Context, string, string, *slog.Logger) (bus.Broker, error) {
+	return d.broker.Connect(), nil
+}
+
+// shop is the services that are written in Go in this process, behind one URL.
 type shop struct {
 	url    string
 	grpc   map[string]string // addresses by service
@@ -62,7 +78,7 @@ func (j *journal) Write(p []byte) (int, error) {
 // start runs the services on databases of one engine until the test ends.
 func start(t *testing.T, open func(context.Context, string) (*sql.DB, error), newDatabase func(service string) string) *shop {
 	t.Helper()
-	env := map[string]string{"MUSTER_LOG_LEVEL": "warn"}
+	env := map[string]string{"MUSTER_LOG_LEVEL": "error", "MUSTER_BUS_URL": "memory:", "CARD_DECLINE": "30"}
 	databases := map[string]string{}
 	for _, s := range services() {
 		databases[s.Name] = newDatabase(s.Name)
@@ -75,7 +91,7 @@ func start(t *testing.T, open func(context.Context, string) (*sql.DB, error), ne
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() {
-		ended <- muster.Run(ctx, services(), muster.With(sqlite.Driver, postgres.Driver), muster.LogTo(sh.log),
+		ended <- muster.Run(ctx, services(), muster.With(sqlite.Driver, postgres.Driver, inMemory{memory.New()}), muster.LogTo(sh.log),
 			muster.Environment(func(name string) (string, bool) { v, ok := env[name]; return v, ok }),
 			muster.OnReady(func(service string, s muster.Settings) {
 				mu.Lock()
@@ -117,6 +133,7 @@ func start(t *testing.T, open func(context.Context, string) (*sql.DB, error), ne
 	sh.url = edge.URL
 	for service, db := range map[string]**sql.DB{
 		"catalog": &sh.stores.Catalog, "cart": &sh.stores.Cart, "inventory": &sh.stores.Inventory, "orders": &sh.stores.Orders,
+		"payments": &sh.stores.Payments, "shipping": &sh.stores.Shipping, "card": &sh.stores.Card,
 	} {
 		pool, err := open(t.Context(), databases[service])
 		if err != nil {
@@ -148,16 +165,52 @@ func TestShoppersFindTheShopGood(t *testing.T) {
 			if r.Failed > 0 || r.Careless.Failed > 0 || r.Orders == 0 || r.Careless.Orders == 0 {
 				t.Errorf("failed %d: %v; careless: %v", r.Failed, r.Failures, r.Careless.Failures)
 			}
-			for _, v := range verify.Check(t.Context(), s.stores, r.Ledger) {
+			s.quiet(t)
+			report := verify.Check(t.Context(), s.stores, r.Ledger)
+			t.Logf("confirmed=%d compensated=%d lost=%d duplicated=%d; %+v", report.Confirmed, report.Compensated, report.Lost, report.Duplicated, report.Charges)
+			for _, v := range report.Violations {
 				t.Error(v)
+			}
+			if report.Confirmed == 0 || report.Lost+report.Duplicated > 0 {
+				t.Errorf("%+v", report)
 			}
 		})
 	}
 }
 
+// quiet waits until nothing is under way any more.
+func (s *shop) quiet(t *testing.T) {
+	t.Helper()
+	const late = 30 * time.Second
+	tick, until := time.NewTicker(20*time.Millisecond), time.Now().Add(late)
+	defer tick.Stop()
+	for ; ; <-tick.C {
+		left := 0
+		for db, tables := range map[*sql.DB][]string{
+			s.stores.Orders:   {`muster_saga WHERE state NOT IN ('completed', 'compensated') OR owner <> ''`, `muster_outbox`},
+			s.stores.Payments: {`muster_saga WHERE state NOT IN ('completed', 'compensated') OR owner <> ''`, `muster_outbox`},
+			s.stores.Shipping: {`muster_outbox`},
+		} {
+			for _, table := range tables {
+				var n int
+				if err := db.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM `+table).Scan(&n); err != nil {
+					t.Fatal(err)
+				}
+				left += n
+			}
+		}
+		if left == 0 {
+			return
+		}
+		if time.Now().After(until) {
+			t.Fatalf("after %v %d sagas or messages are still under way", late, left)
+		}
+	}
+}
+
 func TestEveryServiceDocumentsItself(t *testing.T) {
 	s := onSQLite(t)
-	for service, path := range map[string]string{"catalog": "/v1/products/{id}", "cart": "/v1/carts/{id}/lines", "orders": "/v1/orders"} {
+	for service, path := range map[string]string{"catalog": "/v1/products/{id}", "cart": "/v1/carts/{id}/lines", "orders": "/v1/orders/{id}/cancel", "payments": "/webhooks/card", "card": "/v1/charges"} {
 		if text := get(t, s.url+"/"+service+"/openapi.json", 200); !strings.Contains(text, `"3.1.`) || !strings.Contains(text, path) {
 			t.Errorf("%s: the document does not name %s:\n%s", service, path, text)
 		}

@@ -4,51 +4,40 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 
-	"github.com/musterdev/muster/data/idempotency"
+	"github.com/musterdev/muster/bus"
+	"github.com/musterdev/muster/bus/memory"
 	"github.com/musterdev/muster/problem"
-	"github.com/musterdev/muster/shop/internal/engines"
+	"github.com/musterdev/muster/shop/events"
 	"github.com/musterdev/muster/shop/inventory"
 	cartv1 "github.com/musterdev/muster/shop/proto/cart/v1"
 	inventoryv1 "github.com/musterdev/muster/shop/proto/inventory/v1"
 )
 
-// neighbours are the other services of a test: a cart in memory, and inventory
-// itself on a database of its own. fault may fail a call before or after it had its
-// effect, as a crash or a lost answer does.
+// neighbours are the other services of a test: carts in memory, inventory itself on a
+// database of its own, and payments and shipping as their contracts have them. They
+// say everything twice.
 type neighbours struct {
-	stock *inventory.Server
+	stock  *inventory.Server
+	pieces *sql.DB // inventory's
+	broker *memory.Broker
+	poor   bool // all cards are declined
 
 	mu    sync.Mutex
 	carts map[string][]*cartv1.Line
 	lines int // filled so far
-	fault func(moment string) error
+	money map[string]*money
+	sent  map[string]int    // parcels by order
+	told  map[string]string // the topic by which orders told an order's end
 }
 
-func (n *neighbours) strike(moment string) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.fault == nil {
-		return nil
-	}
-	return n.fault(moment)
-}
-
-func call[Req, Res any](ctx context.Context, n *neighbours, name string, req Req, do func(context.Context, Req) (Res, error)) (res Res, err error) {
-	if err = n.strike("before " + name); err == nil {
-		if res, err = do(ctx, req); err == nil {
-			err = n.strike("after " + name)
-		}
-	}
-	return res, problem.ToGRPC(err)
-}
+// money is what payments knows of an order.
+type money struct{ captured, refunded, charges int64 }
 
 type stockClient struct {
 	inventoryv1.InventoryClient // the methods that orders does not call
@@ -56,43 +45,42 @@ type stockClient struct {
 }
 
 func (c stockClient) Reserve(ctx context.Context, req *inventoryv1.ReserveRequest, _ ...grpc.CallOption) (*inventoryv1.Reservation, error) {
-	return call(ctx, c.neighbours, "reserve", req, c.stock.Reserve)
+	res, err := c.stock.Reserve(ctx, req)
+	return res, problem.ToGRPC(err)
 }
 
 func (c stockClient) Confirm(ctx context.Context, req *inventoryv1.ConfirmRequest, _ ...grpc.CallOption) (*inventoryv1.Reservation, error) {
-	return call(ctx, c.neighbours, "confirm", req, c.stock.Confirm)
+	res, err := c.stock.Confirm(ctx, req)
+	return res, problem.ToGRPC(err)
 }
 
 func (c stockClient) Release(ctx context.Context, req *inventoryv1.ReleaseRequest, _ ...grpc.CallOption) (*inventoryv1.Reservation, error) {
-	return call(ctx, c.neighbours, "release", req, c.stock.Release)
+	res, err := c.stock.Release(ctx, req)
+	return res, problem.ToGRPC(err)
 }
 
 type cartClient struct{ *neighbours }
 
-func (c cartClient) Get(ctx context.Context, req *cartv1.GetRequest, _ ...grpc.CallOption) (*cartv1.GetResponse, error) {
-	return call(ctx, c.neighbours, "get", req, func(_ context.Context, req *cartv1.GetRequest) (*cartv1.GetResponse, error) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		lines, ok := c.carts[req.GetId()]
-		if !ok {
-			return nil, problem.New(problem.NotFound, "no cart")
-		}
-		return &cartv1.GetResponse{Id: req.GetId(), Lines: slices.Clone(lines)}, nil
-	})
+func (c cartClient) Get(_ context.Context, req *cartv1.GetRequest, _ ...grpc.CallOption) (*cartv1.GetResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	lines, ok := c.carts[req.GetId()]
+	if !ok {
+		return nil, problem.ToGRPC(problem.New(problem.NotFound, "no cart"))
+	}
+	return &cartv1.GetResponse{Id: req.GetId(), Lines: slices.Clone(lines)}, nil
 }
 
-func (c cartClient) Clear(ctx context.Context, req *cartv1.ClearRequest, _ ...grpc.CallOption) (*cartv1.ClearResponse, error) {
-	return call(ctx, c.neighbours, "clear", req, func(_ context.Context, req *cartv1.ClearRequest) (*cartv1.ClearResponse, error) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.carts[req.GetId()] = slices.DeleteFunc(c.carts[req.GetId()], func(l *cartv1.Line) bool {
-			return slices.Contains(req.GetLineIds(), l.GetId())
-		})
-		return &cartv1.ClearResponse{}, nil
+func (c cartClient) Clear(_ context.Context, req *cartv1.ClearRequest, _ ...grpc.CallOption) (*cartv1.ClearResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.carts[req.GetId()] = slices.DeleteFunc(c.carts[req.GetId()], func(l *cartv1.Line) bool {
+		return slices.Contains(req.GetLineIds(), l.GetId())
 	})
+	return &cartv1.ClearResponse{}, nil
 }
 
-// fill puts a line of product p-1001 and one of p-1002 into a cart.
+// fill puts a line of product p-1001, one of p-1002 and so on into a cart.
 func (n *neighbours) fill(cart string, quantities ...int32) {
 	price := int64(250)
 	n.mu.Lock()
@@ -105,6 +93,108 @@ func (n *neighbours) fill(cart string, quantities ...int32) {
 	}
 }
 
+// left returns how many lines a cart has.
+func (n *neighbours) left(cart string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.carts[cart])
+}
+
+// listen has payments and shipping answer, and notes what orders tells.
+func (n *neighbours) listen(t *testing.T) {
+	t.Helper()
+	for group, handlers := range map[string]map[string]bus.Handler{
+		"payments": {
+			events.PaymentRequested.Name: bus.Typed(events.PaymentRequested, n.charge),
+			events.RefundRequested.Name:  bus.Typed(events.RefundRequested, n.refund),
+		},
+		"shipping": {events.ShippingRequested.Name: bus.Typed(events.ShippingRequested, n.book)},
+		"notify": {
+			events.OrderConfirmed.Name: bus.Typed(events.OrderConfirmed, func(_ context.Context, d bus.Delivery, e events.Confirmation) error {
+				return n.end(e.Order, d.Topic)
+			}),
+			events.OrderFailed.Name: bus.Typed(events.OrderFailed, func(_ context.Context, d bus.Delivery, e events.Failure) error {
+				return n.end(e.Order, d.Topic)
+			}),
+		},
+	} {
+		c := &bus.Consumer{Broker: n.broker.Connect(), Group: group, Parking: memory.NewParking()}
+		for topic, handler := range handlers {
+			if err := c.On(topic, handler); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var working sync.WaitGroup
+		working.Go(func() {
+			if err := c.Run(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+		t.Cleanup(func() { cancel(); working.Wait() })
+	}
+}
+
+func (n *neighbours) charge(ctx context.Context, _ bus.Delivery, e events.PaymentRequest) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	m := n.money[e.Order]
+	if m == nil {
+		m = &money{}
+		n.money[e.Order] = m
+		if !n.poor {
+			m.captured, m.charges = e.Cents, 1
+		}
+	}
+	if m.charges == 0 {
+		return say(ctx, n, events.PaymentDeclined, e.Order, events.Refusal{Order: e.Order, Reason: "the card was declined"})
+	}
+	return say(ctx, n, events.PaymentCaptured, e.Order, events.Payment{Order: e.Order, Charge: "ch-" + e.Order, Cents: m.captured})
+}
+
+func (n *neighbours) refund(ctx context.Context, _ bus.Delivery, e events.RefundRequest) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.money[e.Order] == nil {
+		n.money[e.Order] = &money{}
+	}
+	m := n.money[e.Order]
+	m.refunded = m.captured
+	return say(ctx, n, events.PaymentRefunded, e.Order, events.Refund{Order: e.Order, Cents: m.refunded})
+}
+
+func (n *neighbours) book(ctx context.Context, _ bus.Delivery, e events.Shipment) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.sent[e.Order] = 1
+	return say(ctx, n, events.ParcelBooked, e.Order, events.Parcel{Order: e.Order, Parcel: "pa-" + e.Order})
+}
+
+func (n *neighbours) end(order, topic string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if told := n.told[order]; told != "" {
+		return bus.Final(fmt.Errorf("order %s is told as %s and as %s", order, told, topic))
+	}
+	n.told[order] = topic
+	return nil
+}
+
+// say publishes an event, and then the same news in another event.
+func say[T any](ctx context.Context, n *neighbours, topic bus.Topic[T], key string, event T) error {
+	for range 2 {
+		m, err := topic.Msg(ctx, key, event)
+		if err != nil {
+			return err
+		}
+		m.Source = "/neighbours"
+		if err := n.broker.Publish(ctx, []bus.Msg{m})[0].Err; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (n *neighbours) wantStock(t *testing.T, product string, reserved, sold int64) {
 	t.Helper()
 	s, err := n.stock.Get(t.Context(), &inventoryv1.GetRequest{Product: product})
@@ -113,57 +203,29 @@ func (n *neighbours) wantStock(t *testing.T, product string, reserved, sold int6
 	}
 }
 
-// each runs a test on both engines. replica returns the service on one more pool.
-func each(t *testing.T, test func(t *testing.T, n *neighbours, replica func() *orders)) {
-	engines.Each(t, migrations, func(t *testing.T, open func() *sql.DB) {
-		n := &neighbours{stock: inventory.NewServer(engines.SQLite(t, inventory.Service.Migrations)), carts: map[string][]*cartv1.Line{}}
-		test(t, n, func() *orders {
-			db := open()
-			if err := idempotency.Migrate(t.Context(), db); err != nil {
-				t.Fatal(err)
-			}
-			return &orders{db: db, cart: cartClient{n}, inventory: stockClient{neighbours: n}, log: slog.New(slog.DiscardHandler)}
-		})
-	})
-}
-
-// keyed returns a context as the middleware makes it.
-func keyed(t *testing.T, key, cart string) context.Context {
+// sold returns how many pieces of p-1001 are sold.
+func (n *neighbours) sold(t *testing.T) int64 {
 	t.Helper()
-	return idempotency.WithRequest(t.Context(), idempotency.Request{Scope: "POST /v1/orders", Key: key, Fingerprint: [32]byte([]byte(fmt.Sprintf("%-32s", cart)))})
-}
-
-func wantCode(t *testing.T, what string, err error, want problem.Code) {
-	t.Helper()
-	if got := problem.CodeOf(err); got != want {
-		t.Errorf("%s: %v, want %s", what, err, want)
+	s, err := n.stock.Get(t.Context(), &inventoryv1.GetRequest{Product: "p-1001"})
+	if err != nil || s.GetReserved() != 0 {
+		t.Errorf("%v, %v; nothing is to be reserved now", s, err)
 	}
+	return s.GetSold()
 }
 
-func count(t *testing.T, s *orders, condition string) int {
-	t.Helper()
-	var n int
-	if err := s.db.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM orders WHERE `+condition).Scan(&n); err != nil {
-		t.Fatal(err)
+// lapse ends what is reserved, as its time does.
+func (n *neighbours) lapse(ctx context.Context) error {
+	if _, err := n.pieces.ExecContext(ctx, `UPDATE reservations SET expires_at = 1`); err != nil {
+		return err
 	}
-	return n
+	return n.stock.Expire(ctx)
 }
 
-// crashed makes attempts that gave up look as if their processes had died: they
-// still have their orders.
-func crashed(t *testing.T, s *orders) {
+// sellOut leaves only a hundred pieces of p-1001.
+func (n *neighbours) sellOut(t *testing.T) {
 	t.Helper()
-	later := time.Now().Add(time.Hour).UnixMilli()
-	if _, err := s.db.ExecContext(t.Context(), `UPDATE orders SET leased_until = $1 WHERE settled = 0`, later); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// idle lets the leases of attempts that ended end, as time does.
-func idle(t *testing.T, s *orders) {
-	t.Helper()
-	for _, statement := range []string{`UPDATE orders SET leased_until = 0`, `UPDATE muster_idempotency SET locked_until = 0`} {
-		if _, err := s.db.ExecContext(t.Context(), statement); err != nil {
+	for i := range 10 {
+		if _, err := n.stock.Reserve(t.Context(), &inventoryv1.ReserveRequest{Key: fmt.Sprint("others ", i), Lines: []*inventoryv1.Line{{Product: "p-1001", Quantity: 99_990}}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,17 +1,17 @@
-// Package orders is the service that turns carts into orders. An order is a row
-// before anything is asked of others: committed as pending, with its lines and their
-// prices, it is the key under which inventory reserves and sells. So whatever
-// crashes, any replica can take the row and go on, and what was done already is not
-// done twice.
+// Package orders is the service that turns carts into orders. An order is accepted in
+// one transaction: its row, its lines at today's prices, and the saga checkout that
+// carries it out over the other services. So nothing is asked of others that is not on
+// record here, and whatever crashes, any replica goes on from the last step that was
+// done, until the order is confirmed, or has failed and nothing of it is left.
 package orders
 
 import (
 	"context"
 	"database/sql"
 	"embed"
-	"log/slog"
 	"time"
 
+	"github.com/musterdev/muster/data/saga"
 	"github.com/musterdev/muster/page"
 	"github.com/musterdev/muster/problem"
 	"github.com/musterdev/muster/shop/clock"
@@ -25,17 +25,14 @@ var migrations embed.FS
 
 // Order is what a shopper ordered and what became of it.
 type Order struct {
-	ID      string    `json:"id"`
-	State   string    `json:"state" enum:"pending,confirmed,failed"`
-	Reason  string    `json:"reason,omitempty" doc:"Why it failed."`
-	Cart    string    `json:"cart"`
-	Total   int64     `json:"total" doc:"In cents."`
-	Created time.Time `json:"created"`
-	Lines   []Line    `json:"lines,omitempty" doc:"Left out in lists."`
-
-	settled bool // nothing is left to do
-	leased  bool // to whoever read it, under fence
-	fence   int64
+	ID        string    `json:"id"`
+	State     string    `json:"state" enum:"pending,confirmed,failed"`
+	Reason    string    `json:"reason,omitempty" doc:"Why it failed."`
+	Cart      string    `json:"cart"`
+	Total     int64     `json:"total" doc:"In cents."`
+	Created   time.Time `json:"created"`
+	Cancelled bool      `json:"cancelled,omitempty" doc:"The shopper took it back; it is failed, or will be."`
+	Lines     []Line    `json:"lines,omitempty" doc:"Left out in lists."`
 }
 
 // The states of an order. It leaves pending once and for all.
@@ -43,7 +40,7 @@ const pending, confirmed, failed = "pending", "confirmed", "failed"
 
 // Line is some pieces of one product at the price they had when they were ordered.
 type Line struct {
-	CartLine string `json:"-"`
+	CartLine string `json:"cart_line" doc:"The line of the cart that it was."`
 	Product  string `json:"product"`
 	Name     string `json:"name"`
 	Quantity int32  `json:"quantity"`
@@ -56,7 +53,7 @@ type orders struct {
 	db        *sql.DB
 	cart      cartv1.CartClient
 	inventory inventoryv1.InventoryClient
-	log       *slog.Logger
+	checkout  *saga.Saga[purchase]
 }
 
 // list is what a list of orders can be filtered and sorted by.
@@ -71,10 +68,10 @@ var list = page.Spec{
 	},
 }
 
-const selectOrders = `SELECT id, state, reason, cart, total, created_at, fence, settled = 1 FROM orders WHERE `
+const selectOrders = `SELECT id, state, reason, cart, total, created_at, cancelled = 1 FROM orders WHERE `
 
 func fields(o *Order) []any {
-	return []any{&o.ID, &o.State, &o.Reason, &o.Cart, &o.Total, clock.Milliseconds(&o.Created), &o.fence, &o.settled}
+	return []any{&o.ID, &o.State, &o.Reason, &o.Cart, &o.Total, clock.Milliseconds(&o.Created), &o.Cancelled}
 }
 
 // find returns one order with its lines.

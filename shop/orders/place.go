@@ -2,6 +2,7 @@ package orders
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"strings"
 	"time"
@@ -13,52 +14,32 @@ import (
 	cartv1 "github.com/musterdev/muster/shop/proto/cart/v1"
 )
 
-// place makes an order of a cart and carries it out. The same request again, by its
-// Idempotency-Key, gets the same order: from the record, or by going on with what an
-// earlier attempt left.
-func (s *orders) place(ctx context.Context, cart string) (Order, error) {
+// accepted is the answer to a request for an order, the same for its repetitions.
+type accepted struct {
+	Location string `header:"Location" json:"-"`
+	ID       string `json:"id"`
+	State    string `json:"state" enum:"pending"`
+}
+
+// place makes an order of a cart. The order, its saga and the answer to the request's
+// Idempotency-Key are committed together.
+func (s *orders) place(ctx context.Context, cart string) (accepted, error) {
 	lines, unread := s.linesOf(ctx, cart) // before the transaction, which waits for nobody
-	var o Order
-	claim, err := idempotency.Begin(ctx, s.db, func(ctx context.Context, tx tx.Tx, claim *idempotency.Claim) (err error) {
-		if o.ID = "o-" + strings.ToLower(claim.ID()); claim.Resumed() {
-			if o, err = take(ctx, tx, o.ID); err == nil && o.State == pending && !o.leased {
-				err = idempotency.ErrInFlight // another attempt has it, or crashed less than a lease ago
-			}
-			return err
-		}
+	a, err := idempotency.Run(ctx, s.db, func(ctx context.Context, tx tx.Tx) (accepted, error) {
 		if unread != nil {
-			return unread
+			return accepted{}, unread
 		}
-		o.Cart, o.Lines = cart, lines
-		return insert(ctx, tx, &o)
+		o := Order{ID: "o-" + strings.ToLower(rand.Text()), State: pending, Cart: cart, Lines: lines}
+		if err := insert(ctx, tx, &o); err != nil {
+			return accepted{}, err
+		}
+		return accepted{ID: o.ID, State: o.State}, s.checkout.Start(ctx, tx, o.ID, purchase{Order: o})
 	})
 	if tx.IsUniqueViolation(err) {
 		err = problem.Wrap(err, problem.Conflict, "what is in cart %q has been ordered", cart)
 	}
-	if err != nil {
-		return o, err
-	}
-	if replayed, err := claim.Answer(&o.ID); replayed {
-		if err == nil {
-			o, err = find(ctx, s.db, o.ID)
-		}
-		return o, refusal(o, err)
-	}
-	if o, err = s.carryOn(ctx, o); o.State == pending {
-		s.giveUp(context.WithoutCancel(ctx), o, claim)
-		return o, problem.Wrap(err, problem.Unknown, "order %s is not decided yet; ask for it, or repeat the request with its key", o.ID).
-			WithMeta("order", o.ID).WithRetryAfter(time.Second)
-	}
-	// Decided; where the cart could not be cleared yet, resume will.
-	err = tx.Do(ctx, s.db, func(ctx context.Context, tx *sql.Tx) error { return claim.Finish(ctx, tx, o.ID) })
-	return o, refusal(o, err)
-}
-
-// giveUp lets whoever comes next go on at once: a worker, or the same request again,
-// which needs the order and the claim. What fails here ends by itself, a little later.
-func (s *orders) giveUp(ctx context.Context, o Order, claim *idempotency.Claim) {
-	_, _ = s.db.ExecContext(ctx, `UPDATE orders SET leased_until = 0 WHERE id = $1 AND fence = $2`, o.ID, o.fence)
-	_ = claim.Release(ctx)
+	a.Location = "/v1/orders/" + a.ID
+	return a, err
 }
 
 // linesOf reads a cart. An order is made of lines whose prices are known.
@@ -83,20 +64,19 @@ func (s *orders) linesOf(ctx context.Context, cart string) ([]Line, error) {
 	return lines, nil
 }
 
-// insert writes a pending order, leased to this replica.
+// insert writes a pending order.
 func insert(ctx context.Context, tx tx.Tx, o *Order) error {
 	now, err := clock.Now(ctx, tx)
 	if err != nil {
 		return err
 	}
-	o.State, o.Created, o.leased, o.fence = pending, now.UTC().Truncate(time.Millisecond), true, 1
+	o.Created = now.UTC()
 	for _, l := range o.Lines {
 		o.Total += l.Price * int64(l.Quantity)
 	}
 	request, _ := idempotency.FromContext(ctx)
-	if _, err := tx.ExecContext(ctx, `INSERT INTO orders (id, cart, request_key, state, reason, total, created_at, settled, leased_until, fence)
-		VALUES ($1, $2, $3, 'pending', '', $4, $5, 0, $6, 1)`,
-		o.ID, o.Cart, request.Key, o.Total, now.UnixMilli(), now.Add(lease).UnixMilli()); err != nil {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO orders (id, cart, request_key, state, reason, total, created_at)
+		VALUES ($1, $2, $3, 'pending', '', $4, $5)`, o.ID, o.Cart, request.Key, o.Total, now.UnixMilli()); err != nil {
 		return err
 	}
 	for _, l := range o.Lines {
@@ -108,10 +88,17 @@ func insert(ctx context.Context, tx tx.Tx, o *Order) error {
 	return nil
 }
 
-// refusal is how a failed order is answered.
-func refusal(o Order, err error) error {
-	if err == nil && o.State == failed {
-		err = problem.New(problem.Conflict, "order %s failed: %s", o.ID, o.Reason).WithMeta("order", o.ID)
-	}
-	return err
+// cancel takes an order back, as long as its saga has not approved it. It may be
+// repeated.
+func (s *orders) cancel(ctx context.Context, id string) (o Order, err error) {
+	err = tx.Do(ctx, s.db, func(ctx context.Context, tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE orders SET cancelled = 1 WHERE id = $1 AND state = 'pending' AND approved = 0`, id); err != nil {
+			return err
+		}
+		if o, err = find(ctx, tx, id); err == nil && !o.Cancelled {
+			err = problem.New(problem.Conflict, "it is too late to cancel order %s: it has been approved, or has ended (%s)", id, o.State)
+		}
+		return err
+	})
+	return o, err
 }

@@ -6,12 +6,14 @@ import (
 
 	"github.com/musterdev/muster"
 	"github.com/musterdev/muster/data/idempotency"
+	"github.com/musterdev/muster/data/inbox"
 	"github.com/musterdev/muster/shop/background"
+	"github.com/musterdev/muster/shop/events"
 	cartv1 "github.com/musterdev/muster/shop/proto/cart/v1"
 	inventoryv1 "github.com/musterdev/muster/shop/proto/inventory/v1"
 )
 
-// Service is orders: REST, and the worker that carries on what a crash left.
+// Service is orders: REST, the saga, and what the saga's steps are answered by event.
 var Service = muster.Service{Name: "orders", Migrations: migrations, Run: run}
 
 func run(ctx context.Context, app *muster.App) error {
@@ -22,17 +24,19 @@ func run(ctx context.Context, app *muster.App) error {
 	if err := idempotency.Migrate(ctx, db); err != nil {
 		return err
 	}
-	s := &orders{
-		db: db, log: app.Log(),
-		cart:      cartv1.NewCartClient(app.Dial("cart")),
-		inventory: inventoryv1.NewInventoryClient(app.Dial("inventory")),
-	}
-	api, err := routes(s)
-	if err != nil {
+	s := newOrders(db, cartv1.NewCartClient(app.Dial("cart")), inventoryv1.NewInventoryClient(app.Dial("inventory")))
+	if err := app.Outbox(); err != nil {
 		return err
 	}
-	app.Handle("/", api)
-	app.Go("resume", background.Every(time.Second, app.Log(), "resume", s.resume))
+	if _, err := app.Sagas(s.checkout); err != nil {
+		return err
+	}
+	app.Handle("/", routes(s, app.Log()))
+	app.On(events.PaymentCaptured.Name, inbox.Once(db, events.PaymentCaptured, s.onCaptured))
+	app.On(events.PaymentDeclined.Name, inbox.Once(db, events.PaymentDeclined, s.onDeclined))
+	app.On(events.PaymentRefunded.Name, inbox.Once(db, events.PaymentRefunded, s.onRefunded))
+	app.On(events.ParcelBooked.Name, inbox.Once(db, events.ParcelBooked, s.onBooked))
 	app.Go("keys", background.Every(time.Minute, app.Log(), "keys", background.Keys(db)))
+	app.Go("notes", background.Every(time.Minute, app.Log(), "notes", background.Notes(db)))
 	return app.Serve(ctx)
 }

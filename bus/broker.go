@@ -11,7 +11,9 @@ type Publisher interface {
 	// stored or refused. Messages of one key are stored in the order given; where
 	// one of them fails, those after it of the same key fail too. A message that is
 	// known by its Source and ID is not stored again, for as long as the broker
-	// remembers (two minutes at least).
+	// remembers (two minutes at least). What [Msg.Validate] refuses is refused, before
+	// anything is sent, with its error; with it, where Caps say Batch, the rest of its
+	// batch ([ErrBatch]), otherwise only what comes after it of its key ([ErrBehind]).
 	Publish(ctx context.Context, msgs []Msg) []Result
 }
 
@@ -23,12 +25,15 @@ type Broker interface {
 	// Subscribe joins a group, and makes it when there is none of that name.
 	Subscribe(ctx context.Context, s Subscription) (Subscriber, error)
 	Caps() Caps
-	// Close ends the connection and all its subscribers. What they had received and
-	// not settled is delivered again.
+	// Close ends the connection and all its subscribers; calls that wait return
+	// [ErrClosed], and so do later ones. What they had received and not settled is
+	// delivered again. Closing again does nothing.
 	Close() error
 }
 
-// Subscription says what a group gets.
+// Subscription says what a group gets. The topics of members that joined with different
+// ones, as in the middle of a deployment, add up: a group never loses a topic, and of
+// one that is added it gets at least what is published from then on.
 type Subscription struct {
 	Group  string   // a DNS label: the service's name
 	Topics []string // topics or patterns; see ValidPattern
@@ -41,11 +46,11 @@ type Subscription struct {
 // Subscriber is one member of a group. Receive is for one goroutine at a time, the
 // rest for any number.
 type Subscriber interface {
-	// Receive returns from 1 to most deliveries, when there is one, or the error of
-	// ctx. A delivery that is not settled within Caps.Lease after it was received, or
+	// Receive returns from 1 to most deliveries as soon as there is one, or the error of
+	// ctx, or [ErrClosed]. A delivery that is not settled within Caps.Lease after it was received, or
 	// after its last InProgress, is delivered again, to any member.
 	Receive(ctx context.Context, most int) ([]Delivery, error)
-	// Settle tells the broker. An error means that the message may come again.
+	// Settle tells the broker. An error means that one of the messages may come again.
 	Settle(ctx context.Context, verdicts ...Verdict) error
 	Lag(ctx context.Context) (Lag, error)
 	// Close leaves the group. Others get what was not settled.

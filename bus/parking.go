@@ -22,6 +22,14 @@ type Parking interface {
 	Settle(ctx context.Context, p Parked, o Outcome) error
 }
 
+// Keeper is implemented by a Parking whose leases can be extended: while a parked
+// message is being tried the Consumer keeps it every second.
+type Keeper interface {
+	// Keep makes the lease of a message that Due returned last anew; it fails when the
+	// lease was lost.
+	Keep(ctx context.Context, p Parked) error
+}
+
 // Parked is a message that waits.
 type Parked struct {
 	Msg

@@ -1,5 +1,5 @@
 // Package mustertest runs services in a test on the platform's own engines: a real
-// registry, a real edge, real databases in a temporary folder, on free ports, in the
+// registry, a real edge, a real broker, real databases in a temporary folder, on free ports, in the
 // test's process. Nothing is mocked and nothing need be installed.
 //
 //	fleet := mustertest.Start(t, catalog.Service, orders.Service)
@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -27,9 +28,12 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/musterdev/muster"
+	"github.com/musterdev/muster/bus"
 	"github.com/musterdev/muster/call"
 	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/drivers/nats"
 	"github.com/musterdev/muster/drivers/sqlite"
+	"github.com/musterdev/muster/platform/broker"
 	"github.com/musterdev/muster/platform/control"
 	"github.com/musterdev/muster/platform/gateway"
 	"github.com/musterdev/muster/platform/gateway/admin"
@@ -45,7 +49,7 @@ type Config struct {
 	// Database returns a service's DATABASE_URL; nil: a SQLite file of its own in
 	// the test's temporary folder.
 	Database func(service string) string
-	// Drivers know the schemes of those URLs; nil: SQLite.
+	// Drivers know the schemes of those URLs; nil: SQLite, and NATS for events.
 	Drivers []muster.Driver
 	// Env holds further variables, such as CART_EXPIRY; those of a single service
 	// begin with its name.
@@ -64,6 +68,7 @@ type Fleet struct {
 	caller   *call.Caller
 	registry *discovery.Client
 	edge     string
+	bus      string // URL
 	admin    *admin.Client
 
 	mu       sync.Mutex
@@ -85,7 +90,7 @@ func (c Config) Start(t testing.TB) *Fleet {
 	t.Helper()
 	f := &Fleet{t: t, dir: t.TempDir(), drivers: c.Drivers, database: c.Database, settings: map[string]muster.Settings{}}
 	if f.drivers == nil {
-		f.drivers = []muster.Driver{sqlite.Driver}
+		f.drivers = []muster.Driver{sqlite.Driver, nats.Driver}
 	}
 	if f.database == nil {
 		f.database = func(service string) string { return "sqlite:" + filepath.Join(f.dir, service+".db") }
@@ -96,12 +101,52 @@ func (c Config) Start(t testing.TB) *Fleet {
 		env[prefix(s)+"DATABASE_URL"] = f.database(s.Name)
 	}
 	maps.Copy(env, c.Env)
-	// Control runs by itself: it begins first and ends last, when all have left its registry.
+	// Control runs by itself: it begins first and ends last, when all have left its
+	// registry. So does the broker, which what they publish at their end still reaches.
 	f.run([]muster.Service{control.Service(control.Config{})}, env, c.Options)
 	env["MUSTER_REGISTRY_URL"] = f.URL("control")
+	f.startBroker(env, c.Options)
 	f.run(c.Services, env, c.Options)
 	f.connect(f.URL("control"))
 	return f
+}
+
+// startBroker starts the broker and tells the services of it.
+func (f *Fleet) startBroker(env map[string]string, options []muster.Option) {
+	f.t.Helper()
+	port := freePort(f.t)
+	own := maps.Clone(env)
+	own["BROKER_DATABASE_URL"] = "sqlite:" + filepath.Join(f.dir, "broker.db")
+	f.run([]muster.Service{broker.Service(broker.Config{Port: port, StoreDir: filepath.Join(f.dir, "broker")})}, own,
+		append([]muster.Option{muster.With(sqlite.Driver)}, options...))
+	env["MUSTER_BUS_URL"] = fmt.Sprintf("nats://127.0.0.1:%d", port)
+	env["MUSTER_EVENTS_URL"] = f.URL("broker")
+	f.bus = env["MUSTER_BUS_URL"]
+}
+
+// freePort returns a port that nobody listens at now.
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	_, port, _ := net.SplitHostPort(l.Addr().String()) // a TCP listener's address has one
+	n, _ := strconv.Atoi(port)
+	return n
+}
+
+// Bus returns a connection to the fleet's broker, to publish and to look; it is closed
+// when the test ends. The broker's events over HTTP are at URL("broker").
+func (f *Fleet) Bus() bus.Broker {
+	f.t.Helper()
+	b, err := nats.Driver.OpenBus(context.Background(), f.bus, f.t.Name(), nil)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { _ = b.Close() }) // the test is over
+	return b
 }
 
 // prefix is what the variables of a service alone begin with.

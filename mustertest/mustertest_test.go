@@ -11,10 +11,12 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/musterdev/muster"
+	"github.com/musterdev/muster/bus"
 	"github.com/musterdev/muster/mustertest"
 )
 
@@ -179,5 +181,35 @@ func TestTheVariablesOfASingleService(t *testing.T) {
 	mustertest.Config{Services: []muster.Service{single}, Env: map[string]string{"SINGLE_ONE_MUSTER_ZONE": "z1", "MUSTER_ZONE": "z2"}}.Start(t)
 	if got != "z1" {
 		t.Errorf("the zone is %q", got)
+	}
+}
+
+// A service that hears events, and a test that publishes one to it.
+func TestAnEventReachesAService(t *testing.T) {
+	type word struct{ Text string }
+	said := bus.Topic[word]{Name: "words.said"}
+	heard := make(chan string, 1)
+	fleet := mustertest.Start(t, muster.Service{Name: "ear", Run: func(ctx context.Context, app *muster.App) error {
+		app.On(said.Name, bus.Typed(said, func(_ context.Context, _ bus.Delivery, w word) error {
+			heard <- w.Text
+			return nil
+		}))
+		return app.Serve(ctx)
+	}})
+	m, err := said.Msg(t.Context(), "k", word{"hello"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Source = "/test"
+	if err := fleet.Bus().Publish(t.Context(), []bus.Msg{m})[0].Err; err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case text := <-heard:
+		if text != "hello" {
+			t.Errorf("heard %q", text)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("nothing was heard")
 	}
 }

@@ -24,7 +24,7 @@ pkill -INT -P "$demo" || kill -INT "$demo"
 wait "$demo" || true
 echo "make demo: the first page after $((SECONDS - began)) s, compiling included"
 
-unset MUSTER_EDGE_PORT MUSTER_CONTROL_PORT
+unset MUSTER_EDGE_PORT MUSTER_CONTROL_PORT MUSTER_BROKER_PORT MUSTER_BROKER_HTTP_PORT
 echo "== make test"
 began=$SECONDS
 make test

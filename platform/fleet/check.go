@@ -69,6 +69,12 @@ func (l *loader) checkPorts(f *Fleet) {
 	}
 	claim(f.Edge.Port, "the edge", at("edge"))
 	claim(f.Control.Port, "the control engine", at("control"))
+	if f.Events() {
+		claim(f.Broker.HTTP, "the broker's events over HTTP", at("broker.http"))
+		if f.Bus == "" {
+			claim(f.Broker.Port, "the broker", at("broker.port"))
+		}
+	}
 	for _, s := range f.Services {
 		claim(s.Port, "service "+s.Name, s.Place("port"))
 		claim(s.GRPCPort, "service "+s.Name, s.Place("grpc_port"))

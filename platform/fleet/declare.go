@@ -58,8 +58,24 @@ func (l *loader) platformFields(set func(func(*Fleet))) strictyaml.Fields {
 	return strictyaml.Fields{
 		"edge":    port("edge", "the edge", func(t *Fleet, v int) { t.Edge.Port = v }),
 		"control": port("control", "the control engine", func(t *Fleet, v int) { t.Control.Port = v }),
+		"broker": func(n *strictyaml.Node) {
+			if n.Kind == strictyaml.Map {
+				set(func(t *Fleet) { t.places["broker"] = n.Place })
+			}
+			of := func(key string, to func(*Fleet) *int) func(*strictyaml.Node) {
+				return func(n *strictyaml.Node) {
+					if v, ok := n.Int(0, 65535); ok {
+						set(func(t *Fleet) { t.places["broker."+key] = n.Place; *to(t) = v })
+					}
+				}
+			}
+			n.Fields("the broker", strictyaml.Fields{
+				"port": of("port", func(t *Fleet) *int { return &t.Broker.Port }),
+				"http": of("http", func(t *Fleet) *int { return &t.Broker.HTTP }),
+			})
+		},
 		"bus": func(n *strictyaml.Node) {
-			if v, ok := read(n, "a URL", grammar.URL("nats", "kafka", "amqp", "amqps")); ok && l.references(n, v) {
+			if v, ok := read(n, "a URL", grammar.URL("nats", "tls", "kafka", "amqp", "amqps")); ok && l.references(n, v) {
 				set(func(t *Fleet) { t.places["bus"] = n.Place; t.Bus = v })
 			}
 		},

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/musterdev/muster/bus"
 	"github.com/musterdev/muster/platform/fleet/grammar"
 	"github.com/musterdev/muster/strictyaml"
 )
@@ -87,7 +88,7 @@ func (r *reader) publishes(n *strictyaml.Node) {
 
 func (r *reader) on(n *strictyaml.Node) {
 	var list []Subscription
-	if !r.bounded(n, "subscriptions", len(n.Pairs), MaxWires) {
+	if !r.bounded(n, "subscriptions", len(n.Pairs), MaxSubscriptions) {
 		return
 	}
 	for _, p := range n.Each("topics to where their events are posted") {
@@ -103,6 +104,13 @@ func (r *reader) on(n *strictyaml.Node) {
 		})
 	}
 	slices.SortFunc(list, func(a, b Subscription) int { return cmp.Compare(a.Topic, b.Topic) })
+	topics := make([]string, len(list))
+	for i, s := range list {
+		topics[i] = s.Topic
+	}
+	if err := grammar.Together(topics); err != nil {
+		n.Errorf("%v", err)
+	}
 	r.set("on", n, func(s *draft) { s.On = list })
 }
 
@@ -112,7 +120,7 @@ func (l *loader) published(pattern string) bool {
 		return l.topics[pattern]
 	}
 	for topic := range l.topics {
-		if grammar.TopicMatches(pattern, topic) {
+		if bus.Matches(pattern, topic) {
 			return true
 		}
 	}

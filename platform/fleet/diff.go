@@ -83,6 +83,7 @@ var seenOutside = []string{"build", "live", "on", "owner", "publishes", "ready",
 // settings returns the fleet's own keys, in the order of their names.
 func (f *Fleet) settings() []setting {
 	return []setting{
+		{"broker", []any{f.Events(), f.Broker}},
 		{"bus", f.Bus},
 		{"control", f.Control},
 		{"edge", f.Edge},

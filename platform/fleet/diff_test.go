@@ -55,6 +55,10 @@ func TestDiff(t *testing.T) {
 			want: Changes{Changed: []Change{{"a", nil, true}, {"b", nil, true}}, Fleet: []string{"bus"}},
 		},
 		{
+			name: "broker", old: "fleet: shop", new: "fleet: shop\nbroker: {}",
+			want: Changes{Fleet: []string{"broker"}},
+		},
+		{
 			name: "engines", old: "fleet: shop", new: "fleet: shop\nedge: {port: 1}\ncontrol: {port: 2}",
 			want: Changes{Fleet: []string{"control", "edge"}},
 		},

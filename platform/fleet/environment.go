@@ -23,6 +23,7 @@ type Instance struct {
 	Zone        string             // MUSTER_ZONE; empty: the service's
 	RegistryURL string             // MUSTER_REGISTRY_URL; empty: not told
 	BusURL      string             // MUSTER_BUS_URL; empty: the fleet's Bus, or not told
+	EventsURL   string             // MUSTER_EVENTS_URL; empty: not told
 	Telemetry   string             // OTEL_EXPORTER_OTLP_ENDPOINT; empty: the fleet's Telemetry, or not told
 	Dir         string             // folder that holds .muster; empty: the fleet's
 	Peers       map[string]Address // of the services that templates refer to, by name
@@ -117,6 +118,9 @@ func (f *Fleet) given(s Service, in Instance) (map[string]string, error) {
 	if in.RegistryURL != "" {
 		env["MUSTER_REGISTRY_URL"] = in.RegistryURL
 	}
+	if in.EventsURL != "" {
+		env["MUSTER_EVENTS_URL"] = in.EventsURL
+	}
 	if s.Config != "" {
 		env["MUSTER_CONFIG"] = s.Config
 	}
@@ -142,6 +146,16 @@ func (f *Fleet) given(s Service, in Instance) (map[string]string, error) {
 		}
 	}
 	return env, f.database(s, in, env)
+}
+
+// BusURL returns the URL of the outside broker with its references filled in; "" when the
+// fleet has its own. The error, an *Error, names its place.
+func (f *Fleet) BusURL(peers map[string]Address) (string, error) {
+	v, err := template{"bus", f.Bus, f.places["bus"]}.expand(f.values(Service{}, nil, peers))
+	if err != nil {
+		return "", err
+	}
+	return v, nil
 }
 
 // database adds DATABASE_URL to the variables of an instance.
@@ -186,7 +200,7 @@ func (s Service) givenNames() map[string]bool {
 		"PORT": true, "GRPC_PORT": true, "DATABASE_URL": s.Database.Engine != "", "MUSTER_CONFIG": s.Config != "",
 		"OTEL_SERVICE_NAME": true, "OTEL_RESOURCE_ATTRIBUTES": true, "OTEL_EXPORTER_OTLP_ENDPOINT": true,
 	}
-	for _, name := range []string{"SERVICE", "INSTANCE", "VERSION", "ZONE", "WEIGHT", "REGISTRY_URL", "BUS_URL"} {
+	for _, name := range []string{"SERVICE", "INSTANCE", "VERSION", "ZONE", "WEIGHT", "REGISTRY_URL", "BUS_URL", "EVENTS_URL"} {
 		names["MUSTER_"+name] = true
 	}
 	for name := range s.Secrets {

@@ -28,6 +28,20 @@ func variables(pairs ...string) func(string) (string, bool) {
 	return func(name string) (string, bool) { v, ok := m[name]; return v, ok }
 }
 
+func TestBusURL(t *testing.T) {
+	f := fleetOf(t, "{fleet: f, bus: 'nats://${USER_OF_NATS}@${services.nats.host}:${services.nats.port}', services: {nats: {run: nats-server}}}",
+		Options{Env: variables("USER_OF_NATS=me")})
+	if url, err := f.BusURL(map[string]Address{"nats": {Host: "127.0.0.1", Port: 9}}); err != nil || url != "nats://me@127.0.0.1:9" {
+		t.Errorf("%q, %v", url, err)
+	}
+	if _, err := f.BusURL(nil); err == nil || !strings.Contains(err.Error(), "muster.yaml:1:") {
+		t.Errorf("without the address: %v", err)
+	}
+	if url, err := fleetOf(t, "{fleet: f, services: {a: {run: a}}}", Options{}).BusURL(nil); err != nil || url != "" {
+		t.Errorf("%q, %v", url, err)
+	}
+}
+
 func TestEnvironmentTellsWhatIsKnown(t *testing.T) {
 	f := fleetOf(t, "{fleet: shop, services: {cart: {run: ./cart}}}", Options{})
 	cart, _ := f.Service("cart")

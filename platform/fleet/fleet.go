@@ -14,6 +14,7 @@
 package fleet
 
 import (
+	"slices"
 	"time"
 
 	"github.com/musterdev/muster/strictyaml"
@@ -21,16 +22,17 @@ import (
 
 // Limits of what a fleet may hold.
 const (
-	MaxFileSize     = 1 << 20 // bytes of one muster.yaml
-	MaxTotalSize    = 4 << 20 // bytes of all files of a fleet
-	MaxFiles        = 100     // files of a fleet, the included ones counted
-	MaxDepth        = 16      // includes within includes
-	MaxServices     = 1000
-	MaxOwners       = 1000
-	MaxEnvironments = 100
-	MaxWires        = 4_000 // routes, topics and subscriptions, each
-	MaxReplicas     = 64    // instances of one service
-	MaxName         = 40    // characters of the name of a service, a fleet, an owner or an environment
+	MaxFileSize      = 1 << 20 // bytes of one muster.yaml
+	MaxTotalSize     = 4 << 20 // bytes of all files of a fleet
+	MaxFiles         = 100     // files of a fleet, the included ones counted
+	MaxDepth         = 16      // includes within includes
+	MaxServices      = 1000
+	MaxOwners        = 1000
+	MaxEnvironments  = 100
+	MaxWires         = 4_000 // routes and topics, each
+	MaxReplicas      = 64    // instances of one service
+	MaxSubscriptions = 1000  // of all services
+	MaxName          = 40    // characters of the name of a service, a fleet, an owner or an environment
 )
 
 // Defaults of a fleet.
@@ -38,6 +40,8 @@ const (
 	DefaultEnvironment = "development"
 	DefaultEdgePort    = 8080
 	DefaultControlPort = 8081
+	DefaultBrokerPort  = 4222 // of the NATS protocol
+	DefaultBrokerHTTP  = 8082
 	DefaultVersion     = "dev"
 	DefaultZone        = "local"
 	DefaultWeight      = 100
@@ -75,6 +79,7 @@ type Fleet struct {
 	Publishes       []string  // topics that come from outside the fleet, sorted
 	Edge            Engine
 	Control         Engine
+	Broker          Broker
 	Bus             string    // URL of an outside broker, may hold templates; empty: the fleet's own
 	Telemetry       Telemetry // where telemetry goes
 
@@ -96,9 +101,22 @@ type Engine struct {
 	Port int // TCP port on 127.0.0.1; 0: any free one
 }
 
+// Broker is the setting of the platform's own broker.
+type Broker struct {
+	Port int // of the NATS protocol on 127.0.0.1; 0: any free one; no part of it when the fleet names an outside broker
+	HTTP int // of events over HTTP on 127.0.0.1; 0: any free one
+}
+
 // Telemetry says where traces, metrics and logs go.
 type Telemetry struct {
 	Endpoint string // OTLP over HTTP, may hold templates; empty: nowhere
+}
+
+// Events reports whether anything deals in events: a service publishes or subscribes,
+// or the file sets the broker. Only such a fleet has one.
+func (f *Fleet) Events() bool {
+	_, set := f.places["broker"]
+	return set || slices.ContainsFunc(f.Services, func(s Service) bool { return len(s.Publishes)+len(s.On) > 0 })
 }
 
 // Service returns the service of that name, and whether there is one.

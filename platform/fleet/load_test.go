@@ -144,13 +144,13 @@ func TestBounds(t *testing.T) {
 		"long key":     {func() (*Fleet, error) { return text(strings.Repeat("x", 1000) + ": 1") }, "unknown key"},
 		"many keys":    {func() (*Fleet, error) { return text(strings.Repeat("k: 1\n", 200_000)) }, "and "},
 		"unknown topics": {func() (*Fleet, error) {
-			return text("fleet: f\nservices:\n a:\n  run: a\n  publishes: [" + numbered("v%d, ", MaxWires) + "]\n  on: {" + numbered("x.*.%d: POST /, ", MaxWires) + "}")
+			return text("fleet: f\nservices:\n a:\n  run: a\n  publishes: [" + numbered("v.v%d, ", MaxWires) + "]\n  on: {" + numbered("x.*.a%d: POST /, ", MaxSubscriptions) + "}")
 		}, "no service publishes"},
 		"known topics": {func() (*Fleet, error) {
-			return text("fleet: f\nservices:\n a:\n  run: a\n  bad: 1\n  publishes: [" + numbered("v.a%d.c, ", MaxWires) + "]\n  on: {" + numbered("v.a%d.*: POST /, ", MaxWires) + "}")
+			return text("fleet: f\nservices:\n a:\n  run: a\n  bad: 1\n  publishes: [" + numbered("v.a%d.c, ", MaxWires) + "]\n  on: {" + numbered("v.a%d.*: POST /, ", MaxSubscriptions) + "}")
 		}, "unknown key"},
 		"topics": {func() (*Fleet, error) {
-			return text("fleet: f\nservices:\n a:\n  run: a\n  publishes: [" + numbered("v%d, ", MaxWires+1) + "]")
+			return text("fleet: f\nservices:\n a:\n  run: a\n  publishes: [" + numbered("v.v%d, ", MaxWires+1) + "]")
 		}, "more than 4000 topics"},
 		"routes": {func() (*Fleet, error) {
 			return text("fleet: f\nservices:\n a:\n  run: a\n  route: [" + numbered("/v%d, ", MaxWires+1) + "]")
@@ -167,7 +167,7 @@ func TestBounds(t *testing.T) {
 		}, "more than 100 environments"},
 		"subscriptions": {func() (*Fleet, error) {
 			return text("fleet: f\nservices: {a: {run: a, on: {" + numbered("x%d: POST /, ", MaxWires+1) + "}}}")
-		}, "more than 4000 subscriptions"},
+		}, "more than 1000 subscriptions"},
 		"environments": {func() (*Fleet, error) {
 			return text("fleet: f\nservices: {" + numbered("s%d: {run: a, bad: 1}, ", MaxServices) + "}\nenvironments: {" + numbered("e%d: {env: {A: b}}, ", MaxEnvironments) + "}")
 		}, "unknown key"},
@@ -230,6 +230,26 @@ func TestOverrides(t *testing.T) {
 	}
 	if f := fleetOf(t, file, Options{}); f.Edge.Port != 1 {
 		t.Error("without variables the file holds")
+	}
+	f := fleetOf(t, file, Options{Env: variables("MUSTER_BROKER_PORT=7", "MUSTER_BROKER_HTTP_PORT=8")})
+	if f.Broker != (Broker{Port: 7, HTTP: 8}) || f.Events() {
+		t.Errorf("the broker is %+v, events %v: a variable chooses a port, it needs no broker", f.Broker, f.Events())
+	}
+}
+
+func TestEvents(t *testing.T) {
+	for text, want := range map[string]bool{
+		"{fleet: f, services: {a: {run: ./a}}}":                                                   false,
+		"{fleet: f, services: {a: {run: ./a}}, bus: 'nats://h:4222', publishes: x.y}":             false,
+		"{fleet: f, services: {a: {run: ./a}}, broker: {}}":                                       true,
+		"{fleet: f, services: {a: {run: ./a}}, environments: {development: {broker: {port: 1}}}}": true,
+		"{fleet: f, services: {a: {run: ./a}}, environments: {p: {broker: {port: 1}}}}":           false,
+		"{fleet: f, services: {a: {run: ./a, publishes: x.y}}}":                                   true,
+		"{fleet: f, services: {a: {run: ./a, on: {x.y: POST /events}}}, publishes: x.y}":          true,
+	} {
+		if got := fleetOf(t, text, Options{}).Events(); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
 	}
 }
 

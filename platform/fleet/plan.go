@@ -56,6 +56,7 @@ func (l *loader) plan(environment string) *Fleet {
 		EnvironmentName: environment, On: Local, Dir: filepath.Dir(first.Abs),
 		Owners: slices.SortedFunc(slices.Values(l.owners), func(a, b Owner) int { return cmp.Compare(a.Name, b.Name) }),
 		Edge:   Engine{Port: DefaultEdgePort}, Control: Engine{Port: DefaultControlPort},
+		Broker: Broker{Port: DefaultBrokerPort, HTTP: DefaultBrokerHTTP},
 		places: map[string]Place{"": first.at[""]}, lookup: l.opts.Env,
 	}
 	for _, set := range first.settings {
@@ -143,14 +144,20 @@ func (l *loader) overrides() func(*Fleet) {
 		}
 		return int(v), true
 	}
-	edge, setEdge := port("MUSTER_EDGE_PORT")
-	control, setControl := port("MUSTER_CONTROL_PORT")
-	return func(f *Fleet) {
-		if setEdge {
-			f.Edge.Port = edge
+	var sets []func(*Fleet)
+	for variable, of := range map[string]func(*Fleet) *int{
+		"MUSTER_EDGE_PORT":        func(f *Fleet) *int { return &f.Edge.Port },
+		"MUSTER_CONTROL_PORT":     func(f *Fleet) *int { return &f.Control.Port },
+		"MUSTER_BROKER_PORT":      func(f *Fleet) *int { return &f.Broker.Port },
+		"MUSTER_BROKER_HTTP_PORT": func(f *Fleet) *int { return &f.Broker.HTTP },
+	} {
+		if v, ok := port(variable); ok {
+			sets = append(sets, func(f *Fleet) { *of(f) = v })
 		}
-		if setControl {
-			f.Control.Port = control
+	}
+	return func(f *Fleet) {
+		for _, set := range sets {
+			set(f)
 		}
 	}
 }

@@ -168,6 +168,7 @@ func TestSchemaKnowsTheSameKeys(t *testing.T) {
 		{"live", "{fleet: f, services: {a: {run: a, live: {qqqqq: 1}}}}", schema.Defs["live"].AnyOf[1].Properties},
 		{"owner", "{fleet: f, owners: {a: {qqqqq: 1}}}", schema.Defs["owner"].Properties},
 		{"edge", "{fleet: f, edge: {qqqqq: 1}}", schema.Defs["engine"].Properties},
+		{"broker", "{fleet: f, broker: {qqqqq: 1}}", schema.Defs["broker"].Properties},
 		{"telemetry", "{fleet: f, telemetry: {qqqqq: 1}}", schema.Defs["telemetry"].Properties},
 		{"environment", "{fleet: f, environments: {p: {qqqqq: 1}}}", schema.Defs["environment"].Properties},
 		{"environment service", "{fleet: f, environments: {p: {services: {a: {qqqqq: 1}}}}}", environmentServices},

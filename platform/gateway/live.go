@@ -4,19 +4,24 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/musterdev/muster/platform/gateway/route"
 	"github.com/musterdev/muster/problem"
 )
 
 // LivePath is where the edge says on the port of its traffic that it is alive. No route
 // takes it; it is neither logged nor counted.
-const LivePath = "/.muster/livez"
+const LivePath = route.Operations + "/livez"
 
-// live answers LivePath before anything is routed.
-func live(next http.Handler) http.Handler {
+// own answers what lies below route.Operations before anything is routed: services are
+// operated there, and whoever comes from outside is not to reach it, whatever the
+// routes say.
+func own(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case r.URL.Path != LivePath:
+		case !route.Operates(r.URL.Path):
 			next.ServeHTTP(w, r)
+		case r.URL.Path != LivePath:
+			problem.Write(w, r, problem.New(problem.NotFound, "the edge has no %.200s", r.URL.Path))
 		case r.Method == http.MethodGet || r.Method == http.MethodHead:
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			w.Header().Set("Cache-Control", "no-store")

@@ -76,8 +76,8 @@ func portFindings(f *fleet.Fleet, own func(int) bool) []Finding {
 	return found
 }
 
-// fileFindings checks the files that services are told of, and that no service waits
-// for what nobody does yet.
+// fileFindings checks the files that services are told of, and that somebody posts
+// the events they wait for.
 func fileFindings(f *fleet.Fleet) []Finding {
 	var found []Finding
 	if f.On == fleet.Local {
@@ -85,8 +85,13 @@ func fileFindings(f *fleet.Fleet) []Finding {
 			found = append(found, fail("service files", "%v", err))
 		}
 	}
-	if text := Undelivered(f); text != "" {
+	switch text := Undelivered(f); {
+	case text != "":
 		found = append(found, warn("events", "%s", text))
+	case Broker(f) && f.Bus == "":
+		found = append(found, ok("events", "a broker of the fleet's own"))
+	case Broker(f):
+		found = append(found, ok("events", "the broker of bus:, and events over HTTP"))
 	}
 	return found
 }

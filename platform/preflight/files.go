@@ -48,17 +48,26 @@ func unreadable(file string) string {
 	return ""
 }
 
-// Undelivered names the services whose events nobody delivers yet; "" when there are
-// none.
+// Broker reports whether the platform's broker runs for a fleet: one that deals in
+// events, and whose outside broker, if it has one, it can speak to.
+func Broker(f *fleet.Fleet) bool { return f.Events() && (f.Bus == "" || speaksNATS(f.Bus)) }
+
+func speaksNATS(url string) bool {
+	return strings.HasPrefix(url, "nats://") || strings.HasPrefix(url, "tls://")
+}
+
+// Undelivered names the services to which nobody posts events, as the outside broker
+// is of another kind; "" when there are none.
 func Undelivered(f *fleet.Fleet) string {
 	var names []string
 	for _, s := range f.Services {
-		if len(s.Publishes) > 0 || len(s.On) > 0 {
+		if len(s.On) > 0 {
 			names = append(names, s.Name)
 		}
 	}
-	if len(names) == 0 {
+	if len(names) == 0 || Broker(f) {
 		return ""
 	}
-	return fmt.Sprintf("events are not delivered yet, as the broker comes with the next chapter: publishes and on of %s have no effect", strings.Join(names, ", "))
+	kind, _, _ := strings.Cut(f.Bus, ":")
+	return fmt.Sprintf("events are posted from NATS only and bus: is a %s: URL, so that on: of %s has no effect", kind, strings.Join(names, ", "))
 }

@@ -2,7 +2,12 @@
 // files, ports and programs, and what this machine allows.
 package preflight
 
-import "fmt"
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
 
 // Status is how a check came out.
 type Status string
@@ -31,4 +36,14 @@ func warn(check, format string, args ...any) Finding {
 
 func fail(check, format string, args ...any) Finding {
 	return Finding{check, Fail, fmt.Sprintf(format, args...)}
+}
+
+// WriteTable writes findings for people.
+func WriteTable(out io.Writer, found []Finding) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, f := range found {
+		// continuation lines of a fleet file with several mistakes stay in their column
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", f.Status, f.Check, strings.ReplaceAll(f.Detail, "\n", "\n\t\t"))
+	}
+	return w.Flush()
 }

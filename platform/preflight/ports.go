@@ -12,17 +12,19 @@ import (
 const (
 	EdgeSetting    = "MUSTER_EDGE_PORT or edge.port in muster.yaml"
 	ControlSetting = "MUSTER_CONTROL_PORT or control.port in muster.yaml"
+	BrokerSetting  = "MUSTER_BROKER_PORT or broker.port in muster.yaml"
+	EventsSetting  = "MUSTER_BROKER_HTTP_PORT or broker.http in muster.yaml"
 )
 
 // ChoosePorts gives the engines that may listen anywhere a free port.
 func ChoosePorts(f *fleet.Fleet) error {
 	pool := ports.NewPool()
-	for _, e := range []*fleet.Engine{&f.Edge, &f.Control} {
-		if e.Port != 0 {
+	for _, port := range []*int{&f.Edge.Port, &f.Control.Port, &f.Broker.Port, &f.Broker.HTTP} {
+		if *port != 0 {
 			continue
 		}
 		var err error
-		if e.Port, err = pool.Take(); err != nil {
+		if *port, err = pool.Take(); err != nil {
 			return err
 		}
 	}
@@ -40,7 +42,14 @@ func Ports(f *fleet.Fleet) error {
 
 // fixedPorts are those of the engines and those that muster.yaml says of services.
 func fixedPorts(f *fleet.Fleet) []ports.Fixed {
-	return append([]ports.Fixed{
+	fixed := []ports.Fixed{
 		{Port: f.Edge.Port, Who: "edge", Setting: EdgeSetting}, {Port: f.Control.Port, Who: "control", Setting: ControlSetting},
-	}, plan.Ports(f)...)
+	}
+	if Broker(f) {
+		fixed = append(fixed, ports.Fixed{Port: f.Broker.HTTP, Who: "events over HTTP", Setting: EventsSetting})
+		if f.Bus == "" {
+			fixed = append(fixed, ports.Fixed{Port: f.Broker.Port, Who: "broker", Setting: BrokerSetting})
+		}
+	}
+	return append(fixed, plan.Ports(f)...)
 }

@@ -27,6 +27,7 @@ const file = `
 fleet: f
 edge: {port: 0}
 control: {port: 0}
+broker: {port: 0, http: 0}
 services:
   web: {run: no-such-program, database: true, config: web.yaml, on: {orders.placed: POST /events}}
   script: {run: ./missing.sh}
@@ -41,13 +42,14 @@ func TestExamine(t *testing.T) {
 		status preflight.Status
 		detail string
 	}{
-		"state folder":            {preflight.OK, ".muster"},
-		"port of edge":            {preflight.OK, "any free one"},
-		"program no-such-program": {preflight.Fail, "needed by web: install it"},
-		"program ./missing.sh":    {preflight.Fail, "muster.yaml:7:"},
-		"service files":           {preflight.Fail, "the configuration file of service web does not exist"},
-		"events":                  {preflight.Warn, "publishes and on of web have no effect"},
-		"databases":               {preflight.Warn, "web (sqlite here, postgres there)"},
+		"state folder":             {preflight.OK, ".muster"},
+		"port of edge":             {preflight.OK, "any free one"},
+		"program no-such-program":  {preflight.Fail, "needed by web: install it"},
+		"program ./missing.sh":     {preflight.Fail, "muster.yaml:8:"},
+		"service files":            {preflight.Fail, "the configuration file of service web does not exist"},
+		"events":                   {preflight.OK, "a broker of the fleet's own"},
+		"port of events over HTTP": {preflight.OK, "any free one"},
+		"databases":                {preflight.Warn, "web (sqlite here, postgres there)"},
 	}
 	for _, f := range preflight.Examine(t.Context(), here, nil, there) {
 		w, ok := want[f.Check]
@@ -64,9 +66,28 @@ func TestExamine(t *testing.T) {
 	}
 }
 
+func TestBroker(t *testing.T) {
+	const services = "services: {web: {run: sh, on: {a.b: POST /events}}}\npublishes: a.b\n"
+	for text, want := range map[string]struct {
+		runs bool
+		said string // when nobody delivers
+	}{
+		"fleet: f\nservices: {web: {run: sh}}":             {},
+		"fleet: f\n" + services:                            {runs: true},
+		"fleet: f\nbus: nats://h:4222\n" + services:        {runs: true},
+		"fleet: f\nbus: kafka://h:9092\n" + services:       {said: "bus: is a kafka: URL, so that on: of web has no effect"},
+		"fleet: f\nservices: {web: {run: sh}}\nbroker: {}": {runs: true},
+	} {
+		f := load(t, text, "")
+		if said := preflight.Undelivered(f); preflight.Broker(f) != want.runs || !strings.Contains(said, want.said) || (said == "") != (want.said == "") {
+			t.Errorf("%s\nruns: %v, said %q", text, preflight.Broker(f), said)
+		}
+	}
+}
+
 func TestFilesNamesThePlace(t *testing.T) {
 	err := preflight.Files(load(t, file, ""))
-	if err == nil || !strings.Contains(err.Error(), "muster.yaml:6:") {
+	if err == nil || !strings.Contains(err.Error(), "muster.yaml:7:") {
 		t.Errorf("err = %v", err)
 	}
 }

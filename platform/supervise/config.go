@@ -37,12 +37,15 @@ const (
 
 // Engine is a part of the platform that runs as a process of its own.
 type Engine struct {
-	Name    string   // "control"
-	Argv    []string // the program and its arguments
-	Dir     string   // working directory; "" is the supervisor's
-	Env     []string // more variables, NAME=value
-	Port    int      // where it listens on 127.0.0.1; checked to be free before anything starts
-	Setting string   // what chooses another port, for the message: "--port or MUSTER_EDGE_PORT"
+	Name string   // "control"
+	Argv []string // the program and its arguments
+	Dir  string   // working directory; "" is the supervisor's
+	Env  []string // more variables, NAME=value
+	// Told returns further variables, from the addresses of the services to which
+	// muster.yaml refers; may be nil.
+	Told    func(peers map[string]fleet.Address) ([]string, error)
+	Port    int    // where it listens on 127.0.0.1; checked to be free before anything starts
+	Setting string // what chooses another port, for the message: "--port or MUSTER_EDGE_PORT"
 
 	// Ready is asked; the zero value is GET /readyz on Port.
 	Ready probe.Target
@@ -68,6 +71,7 @@ type Config struct {
 
 	RegistryURL string // MUSTER_REGISTRY_URL of the services
 	BusURL      string // MUSTER_BUS_URL; "": what the fleet says
+	EventsURL   string // MUSTER_EVENTS_URL; "": not told
 	Telemetry   string // OTEL_EXPORTER_OTLP_ENDPOINT; "": what the fleet says
 
 	Registry instance.Registry // nil: none

@@ -103,6 +103,6 @@ func (s *Supervisor) facts(id string) fleet.Instance {
 	defer s.mu.Unlock()
 	return fleet.Instance{
 		ID: id, Dir: s.cfg.Dir, Peers: maps.Clone(s.peers),
-		RegistryURL: s.cfg.RegistryURL, BusURL: s.cfg.BusURL, Telemetry: s.cfg.Telemetry,
+		RegistryURL: s.cfg.RegistryURL, BusURL: s.cfg.BusURL, EventsURL: s.cfg.EventsURL, Telemetry: s.cfg.Telemetry,
 	}
 }

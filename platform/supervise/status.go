@@ -14,8 +14,9 @@ type Status struct {
 	Environment string            `json:"environment"`
 	Dir         string            `json:"dir"` // holds the folder .muster
 	Phase       Phase             `json:"phase"`
-	Since       time.Time         `json:"since"` // when the supervisor started it
-	PID         int               `json:"pid"`   // of the supervisor
+	Since       time.Time         `json:"since"`                // when the supervisor started it
+	PID         int               `json:"pid"`                  // of the supervisor
+	EventsURL   string            `json:"events_url,omitempty"` // the broker's HTTP; "": there is none
 	Engines     []instance.Status `json:"engines"`
 	Services    []ServiceStatus   `json:"services"` // sorted by name
 }
@@ -35,7 +36,7 @@ func (s *Supervisor) Status() Status {
 	s.mu.Lock()
 	st := Status{
 		Fleet: s.fleet.Name, Environment: s.fleet.EnvironmentName, Dir: s.cfg.Dir,
-		Phase: s.phase, Since: s.began, PID: os.Getpid(),
+		Phase: s.phase, Since: s.began, PID: os.Getpid(), EventsURL: s.cfg.EventsURL,
 	}
 	engines := s.engines
 	s.mu.Unlock()

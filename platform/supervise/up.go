@@ -72,19 +72,29 @@ func (s *Supervisor) buildAll(t *instance.Trial) {
 }
 
 func (s *Supervisor) startEngine(e Engine) (*instance.Instance, error) {
-	log, err := s.book.Open(e.Name, e.Name)
-	if err != nil {
-		return nil, err
-	}
 	cfg := instance.Config{
 		ID: e.Name, Service: e.Name, Engine: true, Trial: true,
 		Ready: instance.Probe{Target: e.Ready}, Live: instance.Probe{Target: e.Live, Every: engineLiveEvery}, Grace: e.Grace, Timing: s.cfg.Timing,
-		Starter: s.starter, Log: log, Events: s.emit,
+		Starter: s.starter, Events: s.emit,
 	}
 	cfg.Spec.Argv, cfg.Spec.Dir = e.Argv, e.Dir
 	cfg.Spec.Env = append(slices.Clone(s.cfg.Env), e.Env...)
+	if e.Told != nil {
+		s.mu.Lock()
+		peers := maps.Clone(s.peers)
+		s.mu.Unlock()
+		told, err := e.Told(peers)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Spec.Env = append(cfg.Spec.Env, told...)
+	}
 	if e.Port != 0 {
 		cfg.Record.Endpoints = map[string]string{discovery.HTTP: plan.Local(e.Port)}
+	}
+	var err error
+	if cfg.Log, err = s.book.Open(e.Name, e.Name); err != nil {
+		return nil, err
 	}
 	i := instance.Start(cfg)
 	s.mu.Lock()

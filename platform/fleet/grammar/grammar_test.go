@@ -46,24 +46,21 @@ func TestLongRoute(t *testing.T) {
 	}
 }
 
-func TestTopicMatches(t *testing.T) {
-	for _, test := range []struct {
-		pattern, topic string
-		want           bool
-	}{
-		{"a.b", "a.b", true},
-		{"a.b", "a.c", false},
-		{"a.*", "a.b", true},
-		{"a.*", "a.b.c", false},
-		{"a.*", "a", false},
-		{"*", "a", true},
-		{"*", "a.b", false},
-		{"*.b", "a.b", true},
-		{"a.b.c", "a.b", false},
-		{"a", "ab", false},
+// What the bus itself takes is taken here, and nothing else.
+func TestTopics(t *testing.T) {
+	for s, want := range map[string][2]bool{ // as a topic, as a pattern
+		"orders.placed": {true, true}, "a.b-1.c_2": {true, true}, "orders.*": {false, true}, "orders.*.failed": {false, true},
+		"orders": {}, "*": {}, "*.placed": {}, "Orders.placed": {}, "orders.": {}, "orders.1": {}, "a.b.c.d.e.f.g.h.i": {}, "": {},
 	} {
-		if got := grammar.TopicMatches(test.pattern, test.topic); got != test.want {
-			t.Errorf("%s, %s: %v", test.pattern, test.topic, got)
+		topic, err := grammar.Topic(s)
+		if (err == nil) != want[0] || topic != s {
+			t.Errorf("topic %q: %v", s, err)
+		}
+		if err != nil && strings.HasPrefix(err.Error(), "bus:") {
+			t.Errorf("%q: the line begins with a package's name: %v", s, err)
+		}
+		if _, err := grammar.TopicPattern(s); (err == nil) != want[1] {
+			t.Errorf("pattern %q: %v", s, err)
 		}
 	}
 }

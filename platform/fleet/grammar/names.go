@@ -9,15 +9,17 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/musterdev/muster/bus"
+	"github.com/musterdev/muster/problem"
 )
 
 var (
 	label    = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$`)
 	word     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 	variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	topic    = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
-	pattern  = regexp.MustCompile(`^([A-Za-z0-9_-]+|\*)(\.([A-Za-z0-9_-]+|\*))*$`)
 	urlPath  = regexp.MustCompile(`^/[A-Za-z0-9._~!$&'()*+,;=:@/-]*$`)
 )
 
@@ -46,35 +48,31 @@ func Variable(s string) (string, error) {
 	return s, nil
 }
 
-// Topic accepts the name of a topic, such as "orders.placed".
-func Topic(s string) (string, error) {
-	if !topic.MatchString(s) {
-		return "", fmt.Errorf("%q is no topic; write words with points between them, such as \"orders.placed\"", Short(s))
+// Topic accepts the name of a topic, such as "orders.placed", as the bus does.
+func Topic(s string) (string, error) { return s, onTheBus(bus.ValidTopic(s)) }
+
+// TopicPattern accepts a topic of which any word but the first may be "*".
+func TopicPattern(s string) (string, error) { return s, onTheBus(bus.ValidPattern(s)) }
+
+// Together accepts topics and patterns, each of them good, that one service may
+// subscribe to: the bus refuses two patterns that stand for the same topics in part.
+func Together(topics []string) error {
+	if !slices.ContainsFunc(topics, func(t string) bool { return strings.Contains(t, "*") }) {
+		return nil
 	}
-	return s, nil
+	_, err := bus.Subscription{Group: "any", Topics: topics}.Normalized()
+	if p, ok := errors.AsType[*problem.Error](err); ok && len(p.Details) > 0 {
+		return errors.New(p.Details[0].Reason)
+	}
+	return err
 }
 
-// TopicPattern accepts a topic of which any word may be "*".
-func TopicPattern(s string) (string, error) {
-	if !pattern.MatchString(s) {
-		return "", fmt.Errorf("%q is no topic; write words with points between them, \"*\" for any one word", Short(s))
+// onTheBus is what the bus has against a name, as a line of muster.yaml says it.
+func onTheBus(err error) error {
+	if err == nil {
+		return nil
 	}
-	return s, nil
-}
-
-// TopicMatches reports whether topic is one that pattern asks for.
-func TopicMatches(pattern, topic string) bool {
-	for {
-		p, restP, moreP := strings.Cut(pattern, ".")
-		t, restT, moreT := strings.Cut(topic, ".")
-		if p != "*" && p != t || moreP != moreT {
-			return false
-		}
-		if !moreP {
-			return true
-		}
-		pattern, topic = restP, restT
-	}
+	return errors.New(strings.TrimPrefix(err.Error(), "bus: "))
 }
 
 // Post accepts "POST /events" and returns the path.

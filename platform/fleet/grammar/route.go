@@ -14,6 +14,9 @@ var (
 	host     = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
 )
 
+// operations is the path below which a service is operated. Nothing routes it.
+const operations = "/.muster"
+
 // RouteTarget is what a route matches.
 type RouteTarget struct {
 	Host string // lower case; empty: any
@@ -70,6 +73,8 @@ func split(s string) (RouteTarget, error) {
 		return fail("holds a wildcard; a route takes all paths below it: write the part before")
 	case strings.Contains(t.Path, "%"):
 		return RouteTarget{}, encoded(s, t)
+	case t.Path == operations || strings.HasPrefix(t.Path, operations+"/"):
+		return fail("is below %s, where the edge answers itself: services are operated there, not used; write another path", operations)
 	case !urlPath.MatchString(t.Path):
 		return fail("holds a character that is not allowed there; use letters, digits and -._~!$&'()+,;=:@")
 	}

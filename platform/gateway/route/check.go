@@ -60,6 +60,8 @@ func (c *checker) path(field string, r Route) {
 		c.add(field, "must have at most %d bytes", MaxPath)
 	case err != nil || canonical != r.Path:
 		c.add(field, `%.200q must begin with "/" and be written as a service reads it: no //, no dot segments, nothing encoded`, r.Path)
+	case Operates(r.Path):
+		c.add(field, "%.200q is below %s, where the edge answers itself; choose another path", r.Path, Operations)
 	case strings.ContainsAny(r.Path, "*{}"):
 		c.add(field, "%.200q is a pattern; a route is a prefix: leave out what follows", r.Path)
 	case r.GRPC && (len(r.Path) < 3 || strings.Count(r.Path, "/") != 2 || !strings.HasSuffix(r.Path, "/")):

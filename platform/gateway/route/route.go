@@ -6,6 +6,18 @@
 // that what is matched here is what any service behind the edge will understand.
 package route
 
+import "strings"
+
+// Operations is the path below which services and the edge are operated: their sagas,
+// their parked messages, the edge's probe. No route leads there.
+const Operations = "/.muster"
+
+// Operates reports whether a decoded path is Operations or lies below it.
+func Operates(path string) bool {
+	rest, ok := strings.CutPrefix(path, Operations)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
 // Route sends requests to a service: those for Host, if it names one, whose path is
 // Path or lies below it.
 type Route struct {

@@ -117,8 +117,9 @@ func Summary(c fleet.Changes) string {
 	if c.Routes {
 		parts = append(parts, "new routes")
 	}
-	if slices.Contains(c.Fleet, "edge") || slices.Contains(c.Fleet, "control") {
-		parts = append(parts, "the ports of edge and control only after the next start")
+	engines := slices.DeleteFunc([]string{"edge", "control", "broker"}, func(name string) bool { return !slices.Contains(c.Fleet, name) })
+	if len(engines) > 0 {
+		parts = append(parts, "the settings of "+strings.Join(engines, ", ")+" only after the next start")
 	}
 	if len(parts) == 0 {
 		return "nothing to do"

@@ -82,6 +82,6 @@ func ExampleSummary() {
 	fmt.Println(plan.Summary(fleet.Changes{}))
 	// Output:
 	// added search; changed orders (env, run); scaled cart from 1 to 3
-	// the ports of edge and control only after the next start
+	// the settings of edge only after the next start
 	// nothing to do
 }

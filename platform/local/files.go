@@ -1,0 +1,74 @@
+package local
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/musterdev/muster/platform/fleet"
+	"github.com/musterdev/muster/platform/gateway"
+	"github.com/musterdev/muster/platform/gateway/route"
+	"github.com/musterdev/muster/platform/preflight"
+	"github.com/musterdev/muster/platform/supervise/ctl"
+)
+
+// edgeSocket is the name of the edge's admin socket.
+const edgeSocket = "edge.sock"
+
+// write writes what the engines start from: each must be able to start while nobody
+// is there to tell it.
+func (cfg *Config) write(controlURL string) error {
+	if err := os.MkdirAll(cfg.state(""), 0o755); err != nil {
+		return fmt.Errorf("make the fleet's folder: %w", err)
+	}
+	// nothing in there is for version control, not even this file
+	if err := os.WriteFile(cfg.state(".gitignore"), []byte("*\n"), 0o644); err != nil {
+		return fmt.Errorf("keep the fleet's folder out of version control: %w", err)
+	}
+	for name, v := range map[string]any{
+		"edge.json": gateway.Config{
+			Listen: "127.0.0.1:" + strconv.Itoa(cfg.Fleet.Edge.Port), Admin: ctl.Socket(cfg.Dir, edgeSocket), Registry: controlURL,
+			StateDir: cfg.state("edge"), Routes: cfg.state("routes.json"), AccessLog: cfg.state("logs/access.log"),
+		},
+		"routes.json": route.Document{Routes: routes(cfg.Fleet)},
+	} {
+		if err := writeJSON(cfg.state(name), v); err != nil {
+			return err
+		}
+	}
+	if !preflight.Broker(cfg.Fleet) {
+		return nil
+	}
+	return cfg.writeSubscriptions(cfg.Fleet)
+}
+
+// writeJSON writes a file whole or not at all: an engine that starts again at this
+// moment reads it.
+func writeJSON(file string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	err = os.WriteFile(file+".new", append(data, '\n'), 0o644)
+	if err == nil {
+		err = os.Rename(file+".new", file)
+	}
+	if err != nil {
+		return fmt.Errorf("write what the engines start from: %w", err)
+	}
+	return nil
+}
+
+// routes turns the fleet's routing table into the edge's.
+func routes(f *fleet.Fleet) []route.Route {
+	list := make([]route.Route, 0, len(f.Services))
+	for _, r := range f.Routes() {
+		out := route.Route{Host: r.Host, Path: r.Path, GRPC: r.GRPC, Service: r.Service}
+		for _, v := range r.Versions {
+			out.Versions = append(out.Versions, route.Share{Version: v.Version, Weight: v.Weight})
+		}
+		list = append(list, out)
+	}
+	return list
+}

@@ -1,0 +1,188 @@
+// Package ops asks the services of a fleet that runs how their sagas and their messages
+// fare, and passes on what a person orders. It speaks to the operations paths that a
+// service has below /.muster on its own port, and to the broker; services that have
+// none, in whatever language, are passed over.
+package ops
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/musterdev/muster/platform/supervise"
+	"github.com/musterdev/muster/platform/supervise/instance"
+	"github.com/musterdev/muster/problem"
+)
+
+// answerWithin is how long one instance may take to answer.
+const answerWithin = 5 * time.Second
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 64 << 20
+
+// Service is a service and where its instances that are ready listen. They share a
+// database, so that any of them can answer.
+type Service struct {
+	Name string
+	URLs []string
+}
+
+// Fleet is whom to ask. Its methods ask all services at the same time. Where some do
+// not answer they return what the others said, and an error that names the rest.
+type Fleet struct {
+	Services []Service // sorted by name
+	Broker   string    // URL of the broker's HTTP; "" when the fleet has none
+}
+
+// Of finds the instances through what the supervisor knows. Services that are to have
+// none are left out.
+func Of(st supervise.Status) *Fleet {
+	f := &Fleet{Broker: st.EventsURL}
+	for _, s := range st.Services {
+		if s.Want == 0 && len(s.Instances) == 0 {
+			continue
+		}
+		one := Service{Name: s.Name}
+		for _, i := range s.Instances {
+			if i.Phase == instance.Ready && i.Port != 0 {
+				one.URLs = append(one.URLs, "http://"+net.JoinHostPort("127.0.0.1", strconv.Itoa(i.Port)))
+			}
+		}
+		f.Services = append(f.Services, one)
+	}
+	return f
+}
+
+// errNone is the answer of one who has nothing of the kind.
+var errNone = errors.New("it has none")
+
+// Failures are the services that could not be asked. The rest was.
+type Failures []error
+
+func (f Failures) Error() string { return errors.Join(f...).Error() }
+
+// Unwrap returns them one by one.
+func (f Failures) Unwrap() []error { return f }
+
+// each asks all at the same time and leaves out those that have none.
+func each[T any](ctx context.Context, services []Service, ask func(context.Context, Service) (T, error)) (map[string]T, error) {
+	var (
+		mu     sync.Mutex
+		failed Failures
+		found  = map[string]T{}
+		all    sync.WaitGroup
+	)
+	for _, s := range services {
+		all.Go(func() {
+			v, err := ask(ctx, s)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				found[s.Name] = v
+			case !errors.Is(err, errNone):
+				failed = append(failed, fmt.Errorf("%s: %w", s.Name, err))
+			}
+		})
+	}
+	all.Wait()
+	if failed == nil {
+		return found, nil
+	}
+	return found, failed
+}
+
+// broker is the broker as a service that can be asked, if there is one.
+func (f *Fleet) broker() []Service {
+	if f.Broker == "" {
+		return nil
+	}
+	return []Service{{Name: "broker", URLs: []string{f.Broker}}}
+}
+
+// ask sends a request to an instance, to the next where nobody listens, and reads the
+// answer into out. It returns errNone where there is no such path.
+func (s Service) ask(ctx context.Context, method, path string, body, out any) error {
+	if len(s.URLs) == 0 {
+		return errors.New("none of its instances is ready")
+	}
+	var err error
+	for _, base := range s.URLs {
+		err = askOne(ctx, method, base+path, body, out)
+		var refused *net.OpError
+		if !errors.As(err, &refused) || refused.Op != "dial" {
+			return err
+		}
+	}
+	return err
+}
+
+func askOne(ctx context.Context, method, url string, body, out any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerWithin, fmt.Errorf("no answer for %s", answerWithin))
+	defer cancel()
+	var sent io.Reader = http.NoBody
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		sent = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, url, sent)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Accept", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := http.DefaultClient.Do(req)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil && method == http.MethodGet && !dialed(err):
+		return errNone // what listens there does not speak HTTP
+	case err != nil:
+		return err
+	}
+	defer func() { _ = res.Body.Close() }() // read as far as it is wanted
+	return read(res, out)
+}
+
+func dialed(err error) bool {
+	_, ok := errors.AsType[*net.OpError](err)
+	return ok
+}
+
+// read reads an answer. A program of its own kind may answer whatever it likes.
+func read(res *http.Response, out any) error {
+	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")) // "" is not the one
+	switch {
+	case res.StatusCode >= 400 && kind == problem.ContentType:
+		err := problem.FromResponse(res)
+		if problem.CodeOf(err) == problem.Unimplemented {
+			return errNone
+		}
+		return err
+	case res.StatusCode >= 500:
+		return problem.FromResponse(res)
+	case res.StatusCode/100 != 2 || kind != "application/json":
+		return errNone
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(out); err != nil {
+		return fmt.Errorf("its answer cannot be read: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,186 @@
+package ops
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/musterdev/muster/data/saga"
+	"github.com/musterdev/muster/problem"
+)
+
+const sagasPath = "/.muster/sagas"
+
+// Saga is a saga and the service in whose database it is.
+type Saga struct {
+	Service string `json:"service"`
+	saga.Entry
+}
+
+// SagaDetail is a saga with all that is known of it.
+type SagaDetail struct {
+	Service string `json:"service"`
+	saga.Detail
+}
+
+// Sagas returns the sagas of all services, the last changed first, and how many there
+// are that the filter takes: its limit counts for each service.
+func (f *Fleet) Sagas(ctx context.Context, filter saga.Filter) (list []Saga, all int64, err error) {
+	query := url.Values{}
+	for name, v := range map[string]string{"name": filter.Name, "state": string(filter.State)} {
+		if v != "" {
+			query.Set(name, v)
+		}
+	}
+	if filter.Limit != 0 {
+		query.Set("limit", strconv.Itoa(filter.Limit))
+	}
+	found, err := each(ctx, f.Services, func(ctx context.Context, s Service) (saga.Listing, error) {
+		return s.listing(ctx, query)
+	})
+	for service, one := range found {
+		for _, e := range one.Sagas {
+			list = append(list, Saga{service, e})
+		}
+		for _, c := range one.Counts {
+			if (filter.Name == "" || c.Name == filter.Name) && (filter.State == "" || c.State == filter.State) {
+				all += c.Sagas
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b Saga) int {
+		return cmp.Or(b.Updated.Compare(a.Updated), cmp.Compare(a.Service, b.Service), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	return list, all, err
+}
+
+func (s Service) listing(ctx context.Context, query url.Values) (saga.Listing, error) {
+	var l saga.Listing
+	err := s.ask(ctx, http.MethodGet, sagasPath+"?"+query.Encode(), nil, &l)
+	if problem.CodeOf(err) == problem.NotFound {
+		err = errNone // the service's own answer to a path it has not
+	}
+	return l, err
+}
+
+// SagaName is what a person calls a saga: NAME/ID, or ID alone where no other has it.
+type SagaName struct {
+	Service  string // "" asks all
+	Name, ID string // Name may be ""
+}
+
+// ParseSaga reads NAME/ID or ID.
+func ParseSaga(text string) (SagaName, error) {
+	name, id, both := strings.Cut(text, "/")
+	if !both {
+		name, id = "", text
+	}
+	if id == "" || both && name == "" || strings.Contains(id, "/") {
+		return SagaName{}, problem.New(problem.InvalidArgument, "%.100q names no saga: write NAME/ID or ID, as muster saga ls shows them", text)
+	}
+	return SagaName{Name: name, ID: id}, nil
+}
+
+func (n SagaName) String() string {
+	if n.Name == "" {
+		return n.ID
+	}
+	return n.Name + "/" + n.ID
+}
+
+// Saga finds one saga. None, or more than one, is an error that says so.
+func (f *Fleet) Saga(ctx context.Context, n SagaName) (SagaDetail, error) {
+	services, err := f.only(n.Service)
+	if err != nil {
+		return SagaDetail{}, err
+	}
+	found, err := each(ctx, services, func(ctx context.Context, s Service) ([]saga.Detail, error) { return s.sagas(ctx, n) })
+	var list []SagaDetail
+	for service, details := range found {
+		for _, d := range details {
+			list = append(list, SagaDetail{service, d})
+		}
+	}
+	switch {
+	case len(list) == 1 && err == nil:
+		return list[0], nil
+	case len(list) > 1:
+		var which []string
+		for _, d := range list {
+			which = append(which, d.Name+"/"+d.ID+" of "+d.Service)
+		}
+		slices.Sort(which)
+		return SagaDetail{}, problem.New(problem.InvalidArgument, "%s is not one saga but %s: write NAME/ID, and --service where both have it", n, strings.Join(which, " and "))
+	case err != nil: // one that was not asked may have it too
+		return SagaDetail{}, err
+	}
+	return SagaDetail{}, problem.New(problem.NotFound, "no service has a saga %s: see muster saga ls", n)
+}
+
+// sagas returns the sagas of a service that n may mean.
+func (s Service) sagas(ctx context.Context, n SagaName) ([]saga.Detail, error) {
+	names := []string{n.Name}
+	if n.Name == "" {
+		l, err := s.listing(ctx, url.Values{"limit": {"1"}})
+		if err != nil {
+			return nil, err
+		}
+		names = nil
+		for _, c := range l.Counts { // of all sagas that there are
+			names = append(names, c.Name)
+		}
+		slices.Sort(names)
+		names = slices.Compact(names)
+	}
+	var list []saga.Detail
+	for _, name := range names {
+		var d saga.Detail
+		err := s.ask(ctx, http.MethodGet, sagaPath(name, n.ID), nil, &d)
+		switch {
+		case problem.CodeOf(err) == problem.NotFound:
+		case err != nil:
+			return nil, err
+		case d.ID == n.ID && d.Name == name: // a program of its own kind answers anything
+			list = append(list, d)
+		}
+	}
+	return list, nil
+}
+
+func sagaPath(name, id string) string {
+	return sagasPath + "/" + url.PathEscape(name) + "/" + url.PathEscape(id)
+}
+
+// Interfere has a saga tried again, skip its step or be compensated, as order says:
+// "retry", "skip" or "compensate". It returns the saga as it is then.
+func (f *Fleet) Interfere(ctx context.Context, n SagaName, order string, note saga.Note) (SagaDetail, error) {
+	d, err := f.Saga(ctx, n)
+	if err != nil {
+		return d, err
+	}
+	services, err := f.only(d.Service)
+	if err != nil {
+		return d, err
+	}
+	err = services[0].ask(ctx, http.MethodPost, sagaPath(d.Name, d.ID)+"/"+order, note, &d.Detail)
+	return d, err
+}
+
+// only returns one service, or all for "".
+func (f *Fleet) only(name string) ([]Service, error) {
+	if name == "" {
+		return f.Services, nil
+	}
+	var names []string
+	for _, s := range f.Services {
+		if s.Name == name {
+			return []Service{s}, nil
+		}
+		names = append(names, s.Name)
+	}
+	return nil, problem.New(problem.NotFound, "the fleet has no service %.60q; it has %s", name, strings.Join(names, ", "))
+}

@@ -1,0 +1,219 @@
+package sagatest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/musterdev/muster/data/datatest/dbtest"
+	"github.com/musterdev/muster/data/saga"
+	"github.com/musterdev/muster/data/tx"
+	"github.com/musterdev/muster/problem"
+)
+
+func runPeople(t *testing.T, fresh dbtest.Fresh) {
+	dbtest.Each(t, fresh, map[string]func(*testing.T, func() *sql.DB){
+		"what is legal in each state": legal,
+		"retry, skip, compensate":     helped,
+		"a step in doubt is undone":   inDoubt,
+		"a worker is fenced off":      fencedOff,
+	})
+}
+
+var ann = saga.Note{By: "ann", Why: "the bank called"} //nolint:gochecknoglobals // a table of the tests
+
+// legal brings a saga into every state and tries everything.
+func legal(t *testing.T, open func() *sql.DB) {
+	w := newWorld(t, open)
+	s := w.trip(w.local("a"), w.ask("b"), saga.Local[trip]{Name: "p", Pivot: true, Do: w.inTx(nil)}, saga.Local[trip]{Name: "z", Do: w.inTx(nil)})
+	boom, far := errors.New("boom"), time.Hour
+	told := map[string]error{
+		"a/do backing": saga.Retry(boom, far), "a/do paused": saga.Bug(boom), "z/do late": saga.Retry(boom, far), "z/do stopped": saga.Bug(boom),
+		"p/do undone": saga.Reject("no"), "p/do undoing": saga.Reject("no"), "p/do pivot": saga.Bug(boom), "a/undo undoing": saga.Retry(boom, far),
+	}
+	w.say(func(c saga.Call, when string, _ tx.Tx) error {
+		if when == after {
+			return nil
+		}
+		return told[place(c)+" "+c.ID]
+	})
+	e := w.engine(w.db, saga.Config{}, s)
+	tests := []struct {
+		id       string
+		answers  string // do of b, undo of b
+		state    saga.State
+		step     string
+		possible string
+	}{
+		{"backing", "", saga.Running, "a", "compensate, retry, skip"},
+		{"paused", "", saga.Paused, "a", "compensate, retry, skip"},
+		{"waiting", "", saga.Waiting, "b", "compensate"},
+		{"pivot", "b", saga.Paused, "p", "compensate, retry, skip"},
+		{"late", "b", saga.Running, "z", "retry, skip"},
+		{"stopped", "b", saga.Paused, "z", "retry, skip"},
+		{"done", "b", saga.Completed, "end", "nothing"},
+		{"undone", "b b", saga.Compensated, "end", "nothing"},
+		{"undoing", "b b", saga.Compensating, "a", "retry, skip"},
+	}
+	for _, tc := range tests {
+		w.start(s, tc.id)
+		if tc.answers != "" {
+			w.await(tc.id, saga.Waiting)
+			dbtest.Succeed(t, w.answer(s, tc.id, "b", nil))
+		}
+		if strings.Contains(tc.answers, " ") {
+			dbtest.Eventually(t, tc.id+" to wait for its undoing", func() bool { d := w.show(e.Engine, tc.id); return d.Undoing && d.State == saga.Waiting })
+			dbtest.Succeed(t, w.answerUndo(s, tc.id, "b", nil))
+		}
+		dbtest.Eventually(t, tc.id+" to be "+string(tc.state), func() bool {
+			d := w.show(e.Engine, tc.id)
+			return d.State == tc.state && d.Step == tc.step && d.Owner == "" && (d.Attempts > 0 || d.Error == "" && !strings.Contains(tc.possible, "retry"))
+		})
+	}
+	for _, tc := range tests {
+		for what, do := range map[string]func(context.Context, string, string, saga.Note) error{"retry": e.Retry, "skip": e.Skip, "compensate": e.Compensate} {
+			if strings.Contains(tc.possible, what) {
+				continue // that they can is another test's
+			}
+			p := problem.From(do(t.Context(), "trip", tc.id, ann))
+			if p == nil || p.Code != problem.FailedPrecondition || !strings.Contains(p.Message, string(tc.state)) || !strings.HasSuffix(p.Message, "possible: "+tc.possible) {
+				t.Errorf("%s of %s: %v, want what is possible: %s", what, tc.id, p, tc.possible)
+			}
+		}
+	}
+	if err := e.Retry(t.Context(), "trip", "nobody", ann); !errors.Is(err, saga.ErrNotFound) {
+		t.Errorf("nobody: %v", err)
+	}
+	for _, n := range []saga.Note{{}, {By: "ann"}, {Why: "so"}, {By: strings.Repeat("a", 101), Why: "so"}, {By: "ann", Why: strings.Repeat("a", 1001)}, {By: " ", Why: "so"}} {
+		if err := e.Retry(t.Context(), "trip", "paused", n); problem.CodeOf(err) != problem.InvalidArgument {
+			t.Errorf("%+v: %v", n, err)
+		}
+	}
+}
+
+func helped(t *testing.T, open func() *sql.DB) {
+	w := newWorld(t, open)
+	s := w.trip(w.local("a"), w.local("b"), saga.Local[trip]{Name: "p", Pivot: true, Do: w.inTx(nil)}, saga.Local[trip]{Name: "z", Do: w.inTx(nil)})
+	stuck := map[string]error{
+		"b/do retry": saga.Bug(errors.New("boom")), "b/do skip": saga.Bug(errors.New("boom")), "b/do compensate": saga.Bug(errors.New("boom")),
+		"b/do backing": saga.Retry(errors.New("away"), time.Hour), "z/do late": saga.Reject("no"),
+		"p/do undo": saga.Reject("no"), "a/undo undo": saga.Bug(errors.New("boom")),
+	}
+	w.say(func(c saga.Call, when string, _ tx.Tx) error {
+		if when == after || c.Fence > 1 {
+			return nil
+		}
+		return stuck[place(c)+" "+c.ID]
+	})
+	e := w.engine(w.db, saga.Config{}, s)
+	do := []string{"a/do", "b/do", "p/do", "z/do", "end/do"}
+	for _, tc := range []struct {
+		id      string
+		help    func(context.Context, string, string, saga.Note) error
+		ends    saga.State
+		effects []string
+		event   string
+	}{
+		{"retry", e.Retry, saga.Completed, do, "b do retried"},
+		{"backing", e.Retry, saga.Completed, do, "b do retried"},
+		{"skip", e.Skip, saga.Completed, []string{"a/do", "p/do", "z/do", "end/do"}, "b do skipped"},
+		{"compensate", e.Compensate, saga.Compensated, []string{"a/do", "a/undo", "end/undo"}, "b do compensated"},
+		{"late", e.Skip, saga.Completed, []string{"a/do", "b/do", "p/do", "end/do"}, "z do skipped"},
+		{"undo", e.Skip, saga.Compensated, []string{"a/do", "b/do", "b/undo", "end/undo"}, "a undo skipped"},
+	} {
+		w.start(s, tc.id)
+		dbtest.Eventually(t, tc.id+" to be stuck", func() bool { d := w.show(e.Engine, tc.id); return d.Attempts > 0 && d.Owner == "" })
+		dbtest.Succeed(t, tc.help(t.Context(), "trip", tc.id, ann))
+		w.await(tc.id, tc.ends)
+		equal(t, tc.id, w.effects(tc.id), tc.effects...)
+		var found []string
+		for _, ev := range w.show(e.Engine, tc.id).History {
+			if ev.By != "" {
+				found = append(found, ev.Step+" "+ev.Direction+" "+ev.Outcome)
+				dbtest.Want(t, "note", saga.Note{By: ev.By, Why: ev.Why}, ann)
+				dbtest.Want(t, "error on record", ev.Error != "", true)
+			}
+		}
+		equal(t, "history of "+tc.id, found, tc.event)
+	}
+}
+
+// inDoubt: what may have taken effect is undone when a person has a saga compensated.
+func inDoubt(t *testing.T, open func() *sql.DB) {
+	w := newWorld(t, open)
+	s := w.trip(w.local("a"), w.remote("b"), w.ask("c"), saga.Remote[trip]{Name: "p", Pivot: true, Do: w.out(nil)})
+	w.say(func(c saga.Call, when string, _ tx.Tx) error {
+		if c.Undo || when == after {
+			return nil
+		}
+		return map[string]error{"b unknown": saga.Unknown(errors.New("timeout")), "b busy": saga.Retry(errors.New("busy"), time.Hour), "p pivot": saga.Bug(errors.New("boom"))}[c.Step+" "+c.ID]
+	})
+	e := w.engine(w.db, saga.Config{}, s)
+	for id, want := range map[string][]string{
+		"unknown": {"a/do", "b/undo", "a/undo", "end/undo"},
+		"busy":    {"a/do", "a/undo", "end/undo"},
+		"waiting": {"a/do", "b/do", "c/do", "c/undo", "b/undo", "a/undo", "end/undo"},
+	} {
+		w.mu.Lock()
+		w.order = nil
+		w.mu.Unlock()
+		w.start(s, id)
+		dbtest.Eventually(t, id+" to be stuck", func() bool {
+			d := w.show(e.Engine, id)
+			return d.Owner == "" && (d.Attempts > 0 || d.State == saga.Waiting)
+		})
+		dbtest.Eventually(t, id+" to be compensated", func() bool { // between two attempts
+			err := e.Compensate(t.Context(), "trip", id, ann)
+			if err != nil {
+				t.Log(err)
+			}
+			return err == nil
+		})
+		if id == "waiting" {
+			w.await(id, saga.Waiting)
+			dbtest.Succeed(t, w.answerUndo(s, id, "c", nil))
+		}
+		w.await(id, saga.Compensated)
+		dbtest.Want(t, "reason", w.show(e.Engine, id).Reason, ann.Why)
+		equal(t, id, w.done(), want...)
+	}
+	w.start(s, "pivot")
+	w.await("pivot", saga.Waiting)
+	dbtest.Succeed(t, w.answer(s, "pivot", "c", nil))
+	w.await("pivot", saga.Paused)
+	err := e.Compensate(t.Context(), "trip", "pivot", ann)
+	if problem.CodeOf(err) != problem.FailedPrecondition || !strings.Contains(err.Error(), `its pivot "p" may have taken effect and has no Undo; possible: retry, skip`) {
+		t.Errorf("a pivot in doubt: %v", err)
+	}
+}
+
+// fencedOff: a person acts while a worker is in the step.
+func fencedOff(t *testing.T, open func() *sql.DB) {
+	w := newWorld(t, open)
+	in, wake, out := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	s := w.trip(w.local("a"), saga.Remote[trip]{Name: "b", Undo: w.out(nil), Do: func(context.Context, *trip) error {
+		close(in)
+		w.block(wake)
+		close(out)
+		return nil
+	}}, w.local("c"))
+	e := w.engine(w.db, saga.Config{}, s)
+	w.start(s, "x")
+	receive(t, in)
+	for what, do := range map[string]func(context.Context, string, string, saga.Note) error{"retry": e.Retry, "skip": e.Skip} {
+		if err := do(t.Context(), "trip", "x", ann); problem.CodeOf(err) != problem.FailedPrecondition {
+			t.Errorf("%s while the step is carried out: %v", what, err)
+		}
+	}
+	dbtest.Succeed(t, e.Compensate(t.Context(), "trip", "x", ann))
+	w.await("x", saga.Compensated)
+	close(wake)
+	receive(t, out)
+	e.stop()
+	equal(t, "effects", w.effects("x"), "a/do", "a/undo", "end/undo")
+	dbtest.Want(t, "state", w.show(e.Engine, "x").State, saga.Compensated)
+	dbtest.Want(t, "undone, done or not", w.calls["trip/x/b/undo"], 1)
+}

@@ -1,0 +1,404 @@
+package sagatest
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/musterdev/muster/data/datatest/dbtest"
+	"github.com/musterdev/muster/data/saga"
+	"github.com/musterdev/muster/data/tx"
+	"github.com/musterdev/muster/problem"
+)
+
+func runSteps(t *testing.T, fresh dbtest.Fresh) {
+	dbtest.Each(t, fresh, map[string]func(*testing.T, func() *sql.DB){
+		"all of them, in order":           stepsInOrder,
+		"what a try comes to":             outcomes,
+		"undone in reverse":               undone,
+		"started once, or not at all":     startedOnce,
+		"an undo does not give up":        undoing,
+		"a hook that fails is repeated":   hooks,
+		"found without being woken":       found,
+		"stopped and started anew":        restarted,
+		"what is not known is left alone": versions,
+		"without tables":                  unmigrated,
+		"swept":                           swept,
+	})
+}
+
+func stepsInOrder(t *testing.T, open func() *sql.DB) {
+	w := newWorld(t, open)
+	s := w.trip(w.local("a"), w.remote("b"), w.local("c"), w.remote("d"))
+	e := w.engine(w.db, saga.Config{Owner: "one"}, s)
+	var calls []saga.Call
+	w.say(func(c saga.Call, when string, _ tx.Tx) error {
+		if when == before {
+			calls = append(calls, c) // one worker has it
+		}
+		return nil
+	})
+	w.start(s, "x")
+	w.await("x", saga.Completed)
+	want := []string{"a/do", "b/do", "c/do", "d/do", "end/do"}
+	equal(t, "done", w.done(), want...)
+	equal(t, "effects", w.effects("x"), "a/do", "c/do", "end/do")
+	d := w.show(e.Engine, "x")
+	var data trip
+	dbtest.Succeed(t, json.Unmarshal(d.Data, &data))
+	equal(t, "trail", data.Trail, want...)
+	var history []string
+	for _, ev := range d.History {
+		history = append(history, ev.Step+" "+ev.Outcome)
+	}
+	equal(t, "history", history, "a started", "a done", "b done", "c done", "d done", "end done")
+	dbtest.Want(t, "fence", d.Fence, 1)
+	dbtest.Want(t, "loadable", d.Loadable, true)
+	for i, c := range calls {
+		if c.Saga != "trip" || c.ID != "x" || c.Fence != 1 || c.Attempt != 1 || c.Undo || c.Key() != "trip/x/"+c.Step+"/do" {
+			t.Errorf("try %d: %+v", i, c)
+		}
+	}
+	quiet, err := e.Quiet(t.Context())
+	dbtest.Succeed(t, err)
+	dbtest.Want(t, "quiet", quiet, true)
+	w.free()
+}
+
+// Each outcome, of a step before the pivot that is tried once more after it.
+func outcomes(t *testing.T, open func() *sql.DB) {
+	w := newWorld(t, open)
+	boom := errors.New("boom")
+	refused := map[string]error{
+		"reject":       saga.Reject("no room"),
+		"wrapped":      errors.Join(errors.New("asked"), saga.Reject("no room")),
+		"not-found":    problem.New(problem.NotFound, "no such thing"),
+		"invalid":      problem.New(problem.InvalidArgument, "bad"),
+		"conflict":     problem.New(problem.Conflict, "taken"),
+		"gone":         problem.New(problem.Gone, "gone"),
+		"precondition": problem.New(problem.FailedPrecondition, "no"),
+		"no-sense":     problem.New(problem.Unprocessable, "no"),
+	}
+	again := map[string]error{
+		"retry":       saga.Retry(boom, time.Millisecond),
+		"unknown":     saga.Unknown(boom),
+		"unavailable": problem.New(problem.Unavailable, "away"),
+		"exhausted":   problem.New(problem.ResourceExhausted, "full").WithRetryAfter(time.Millisecond),
+		"in-flight":   problem.New(problem.Conflict, "busy").WithRetryAfter(time.Millisecond),
+		"deadline":    context.DeadlineExceeded,
+		"not-known":   problem.New(problem.Unknown, "?"),
+		"plain":       boom,
+		"internal":    problem.New(problem.Internal, "oops"),
+	}
+	stopped := map[string]error{"bug": saga.Bug(boom), "panic": nil}
+	w.say(func(c saga.Call, when string, _ tx.Tx) error {
+		if c.Step != "b" || when != before || c.Undo {
+			return nil
+		}
+		if err := refused[c.ID]; err != nil {
+			return err
+		}
+		if err := again[c.ID]; err != nil && c.Attempt == 1 {
+			return err
+		}
+		if err, ok := stopped[c.ID]; ok {
+			if err == nil {
+				panic("ouch")
+			}
+			return err
+		}
+		return nil
+	})
+	for name, step := range map[string]saga.Step[trip]{"local": w.local("b"), "remote": w.remote("b")} {
+		s := w.trip(w.local("a"), step, w.local("c"))
+		e := w.engine(w.db, saga.Config{}, s)
+		for want, group := range map[saga.State]map[string]error{saga.Compensated: refused, saga.Completed: again, saga.Paused: stopped} {
+			for id := range group {
+				w.start(s, id)
+			}
+			for id, err := range group {
+				w.await(id, want)
+				if d := w.show(e.Engine, id); want == saga.Compensated && (d.Reason == "" || d.Step != "end") ||
+					want == saga.Paused && (d.Error == "" || d.Step != "b") {
+					t.Errorf("%s, %s (%v): %+v", name, id, err, d)
+				}
+				if want == saga.Compensated {
+					equal(t, name+" "+id, w.effects(id), "a/do", "a/undo", "end/undo")
+				}
+			}
+		}
+		e.stop()
+		w.free()
+		w.forget()
+	}
+}
+
+// Whatever step refuses, those before it are undone in reverse; the step itself too
+// where an attempt before may have had an effect.
+func undone(t *testing.T, open func() *sql.DB) {
+	w := newWorld(t, open)
+	steps := func(name string) saga.Step[trip] { return w.remote(name) }
+	s := w.trip(steps("a"), w.local("b"), saga.Remote[trip]{Name: "c", Do: w.out(nil), NoUndo: true}, steps("d"), steps("e"))
+	w.engine(w.db, saga.Config{}, s)
+	tests := map[string][]string{
+		"a": {"end/undo"},
+		"b": {"a/do", "a/undo", "end/undo"},
+		"c": {"a/do", "b/do", "b/undo", "a/undo", "end/undo"},
+		"d": {"a/do", "b/do", "c/do", "b/undo", "a/undo", "end/undo"},
+		"e": {"a/do", "b/do", "c/do", "d/do", "d/undo", "b/undo", "a/undo", "end/undo"},
+	}
+	for id, want := range tests {
+		for _, first := range []error{nil, saga.Unknown(errors.New("timeout")), errors.New("reset"), saga.Retry(errors.New("busy"), time.Millisecond)} {
+			w.say(func(c saga.Call, when string, _ tx.Tx) error {
+				switch {
+				case c.Undo || c.Step != id || when != before:
+					return nil
+				case c.Attempt == 1 && first != nil:
+					return first
+				}
+				return saga.Reject("no")
+			})
+			w.forget()
+			w.start(s, id)
+			w.await(id, saga.Compensated)
+			expect := want
+			if doubt := first != nil && first.Error() != "busy"; doubt && id != "b" && id != "c" { // b is Local: it was rolled back
+				n := 0
+				for n < len(want) && want[n][len(want[n])-3:] == "/do" {
+					n++
+				}
+				expect = append(append(append([]string{}, want[:n]...), id+"/undo"), want[n:]...)
+			}
+			equal(t, id+" refused", w.done(), expect...)
+		}
+	}
+}
+
+func startedOnce(t *testing.T, open func() *sql.DB) {
+	w := newWorld(t, open)
+	s := w.trip(w.local("a"))
+	if err := s.Start(t.Context(), nil, "x", trip{}); err == nil {
+		t.Error("a saga without an engine was started")
+	}
+	w.engine(w.db, saga.Config{}, s)
+	boom := errors.New("boom")
+	err := tx.Do(t.Context(), w.db, func(ctx context.Context, t *sql.Tx) error {
+		return errors.Join(s.Start(ctx, t, "x", trip{}), boom)
+	})
+	if !errors.Is(err, boom) {
+		t.Fatal(err)
+	}
+	w.start(s, "x")
+	dbtest.Succeed(t, tx.Do(t.Context(), w.db, func(ctx context.Context, tx *sql.Tx) error {
+		if err := s.Start(ctx, tx, "x", trip{}); !errors.Is(err, saga.ErrExists) || problem.CodeOf(err) != problem.Conflict {
+			t.Errorf("started twice: %v", err)
+		}
+		return s.Start(ctx, tx, "y", trip{}) // the transaction goes on
+	}))
+	for _, id := range []string{"", "a b", "a/b", "é", string(make([]byte, 129))} {
+		err := tx.Do(t.Context(), w.db, func(ctx context.Context, t *sql.Tx) error { return s.Start(ctx, t, id, trip{}) })
+		if problem.CodeOf(err) != problem.InvalidArgument {
+			t.Errorf("id %q: %v", id, err)
+		}
+	}
+	w.await("x", saga.Completed)
+	w.await("y", saga.Completed)
+	equal(t, "effects", w.effects("x"), "a/do", "end/do")
+	dbtest.Want(t, "sagas", dbtest.Value[int](t, w.db, "SELECT count(*) FROM muster_saga"), 2)
+}
+
+func undoing(t *testing.T, open func() *sql.DB) {
+	w := newWorld(t, open)
+	s := w.trip(w.remote("a"), w.local("b"))
+	e := w.engine(w.db, saga.Config{}, s)
+	w.say(func(c saga.Call, when string, _ tx.Tx) error {
+		switch {
+		case when == after:
+			return nil
+		case c.Step == "b":
+			return saga.Reject("no")
+		case c.Undo && c.ID == "refuses":
+			return saga.Reject("never")
+		case c.Undo && c.ID == "away" && c.Attempt < 4:
+			return saga.Retry(errors.New("away"), time.Millisecond)
+		}
+		return nil
+	})
+	for _, id := range []string{"away", "refuses"} {
+		w.start(s, id)
+	}
+	w.await("away", saga.Compensated)
+	w.await("refuses", saga.Paused)
+	d := w.show(e.Engine, "refuses")
+	dbtest.Want(t, "undoing", d.Undoing, true)
+	dbtest.Want(t, "error", d.Error, "nothing may be refused in an Undo: never")
+	dbtest.Want(t, "reason", d.Reason, "no")
+}
+
+func hooks(t *testing.T, open func() *sql.DB) {
+	w := newWorld(t, open)
+	s := w.trip(w.local("a"), w.remote("b"))
+	w.engine(w.db, saga.Config{}, s)
+	w.say(func(c saga.Call, when string, _ tx.Tx) error {
+		switch {
+		case c.Step == "end" && when == after && c.Attempt < 3:
+			return errors.New("boom")
+		case c.Step == "b" && c.ID == "no" && when == before:
+			return saga.Reject("no")
+		}
+		return nil
+	})
+	w.start(s, "yes")
+	w.start(s, "no")
+	w.await("yes", saga.Completed)
+	w.await("no", saga.Compensated)
+	equal(t, "yes", w.effects("yes"), "a/do", "end/do")
+	equal(t, "no", w.effects("no"), "a/do", "a/undo", "end/undo")
+	dbtest.Want(t, "calls of b", w.calls["trip/yes/b/do"], 1)
+}
+
+// found: a transaction that tx.Do does not run wakes nobody.
+func found(t *testing.T, open func() *sql.DB) {
+	w := newWorld(t, open)
+	s := w.trip(w.local("a"))
+	w.engine(w.db, saga.Config{}, s)
+	plain, err := w.db.BeginTx(t.Context(), nil)
+	dbtest.Succeed(t, err)
+	dbtest.Succeed(t, s.Start(t.Context(), plain, "x", trip{}))
+	dbtest.Succeed(t, plain.Commit())
+	begun := time.Now()
+	w.await("x", saga.Completed)
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("found after %s", took)
+	}
+}
+
+// An engine that stops lets go at once, in the middle of a step too.
+func restarted(t *testing.T, open func() *sql.DB) {
+	t.Parallel() // it waits most of the time
+	w := newWorld(t, open)
+	make1 := func() *saga.Saga[trip] {
+		return w.trip(w.remote("a"), w.local("b"))
+	}
+	inside := make(chan struct{})
+	s := make1()
+	s.Steps[0] = saga.Remote[trip]{Name: "a", Undo: w.out(nil), Do: func(ctx context.Context, d *trip) error {
+		c, _ := saga.StepOf(ctx)
+		if c.Fence > 1 {
+			return w.out(nil)(ctx, d)
+		}
+		close(inside)
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+	first := w.engine(w.db, saga.Config{}, s)
+	w.start(s, "x")
+	receive(t, inside)
+	dbtest.Execute(t, w.db, `INSERT INTO muster_saga SELECT name, 'y', version, state, undoing, 'b', attempts, faults, doubt, data, fence, owner,
+		leased_until, next_at, reason, error, seq, trace_parent, created, updated FROM muster_saga WHERE id = 'x'`) // a claim whose answer was lost
+	first.stop()
+	w.free()
+	d := w.show(first.Engine, "x")
+	if !d.Doubt || d.Attempts != 0 || d.State != saga.Running {
+		t.Errorf("after the stop: %+v", d.Entry)
+	}
+	begun := time.Now()
+	w.engine(open(), saga.Config{}, make1())
+	w.await("x", saga.Completed)
+	w.await("y", saga.Completed)
+	if took := time.Since(begun); took > saga.Lease {
+		t.Errorf("the next engine waited for the lease: %s", took)
+	}
+}
+
+// Version 1 and 2 run side by side; what no build knows is left alone and shown.
+func versions(t *testing.T, open func() *sql.DB) {
+	w := newWorld(t, open)
+	one := w.trip(w.local("a"), w.ask("b"), w.local("c"))
+	w.desk(one)
+	for _, id := range []string{"old", "older"} {
+		w.start(one, id)
+	}
+	make2 := func() *saga.Saga[trip] {
+		two := w.trip(w.local("a2"))
+		two.Version = 2
+		return two
+	}
+	two := make2()
+	newer := w.engine(w.db, saga.Config{}, two)
+	w.start(two, "new")
+	w.await("new", saga.Completed)
+	d := w.show(newer.Engine, "old")
+	if d.Loadable || d.Fence != 0 || d.State != saga.Running {
+		t.Errorf("a version that is not known: %+v", d.Entry)
+	}
+	counts, err := newer.Counts(t.Context())
+	dbtest.Succeed(t, err)
+	for _, c := range counts {
+		dbtest.Want(t, "loadable", c.Loadable, c.Version == 2)
+	}
+	if err := newer.Compensate(t.Context(), "trip", "old", saga.Note{By: "ann", Why: "test"}); problem.CodeOf(err) != problem.FailedPrecondition {
+		t.Errorf("a version that is not known was compensated: %v", err)
+	}
+	if err := w.answer(two, "old", "b", nil); problem.CodeOf(err) != problem.Unavailable {
+		t.Errorf("a version that is not known was answered: %v", err)
+	}
+	both1, both2 := w.trip(w.local("a"), w.ask("b"), w.local("c")), make2()
+	w.engine(open(), saga.Config{}, both1, both2)
+	w.await("old", saga.Waiting)
+	w.await("older", saga.Waiting)
+	dbtest.Succeed(t, w.answer(both2, "old", "b", nil)) // the engine knows which version it is
+	dbtest.Succeed(t, w.answer(both1, "older", "b", saga.Reject("no")))
+	w.await("old", saga.Completed)
+	w.await("older", saga.Compensated)
+	equal(t, "old", w.effects("old"), "a/do", "b/do", "c/do", "end/do")
+	equal(t, "new", w.effects("new"), "a2/do", "end/do")
+}
+
+func unmigrated(t *testing.T, open func() *sql.DB) {
+	db := open()
+	w := &world{t: t, db: db}
+	s := w.trip(w.local("a"))
+	e, err := saga.New(db, saga.Config{}, s)
+	dbtest.Succeed(t, err)
+	for what, err := range map[string]error{
+		"run":   e.Run(t.Context()),
+		"start": tx.Do(t.Context(), db, func(ctx context.Context, t *sql.Tx) error { return s.Start(ctx, t, "x", trip{}) }),
+	} {
+		if err == nil || problem.CodeOf(err) != problem.Internal || !strings.Contains(err.Error(), "call saga.Migrate before") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for range 2 {
+		dbtest.Succeed(t, saga.Migrate(t.Context(), db))
+	}
+}
+
+func swept(t *testing.T, open func() *sql.DB) {
+	w := newWorld(t, open)
+	s := w.trip(w.local("a"), w.local("b"))
+	w.engine(w.db, saga.Config{}, s)
+	w.say(func(c saga.Call, when string, _ tx.Tx) error {
+		if c.ID == "stuck" && c.Step == "b" {
+			return saga.Bug(errors.New("boom"))
+		}
+		return nil
+	})
+	for _, id := range []string{"x", "stuck", "young"} {
+		w.start(s, id)
+	}
+	w.await("x", saga.Completed)
+	w.await("young", saga.Completed)
+	w.await("stuck", saga.Paused)
+	dbtest.Execute(t, w.db, `UPDATE muster_saga SET updated = 1 WHERE id <> 'young'`)
+	n, err := saga.Sweep(t.Context(), w.db, 0)
+	dbtest.Succeed(t, err)
+	dbtest.Want(t, "swept", n, 1)
+	dbtest.Want(t, "left", dbtest.Value[int](t, w.db, "SELECT count(*) FROM muster_saga"), 2)
+	dbtest.Want(t, "history of what was swept", dbtest.Value[int](t, w.db, "SELECT count(*) FROM muster_saga_step WHERE id = 'x'"), 0)
+	dbtest.Want(t, "history of what was not", dbtest.Value[int](t, w.db, "SELECT count(*) FROM muster_saga_step WHERE id = 'stuck'") > 0, true)
+}

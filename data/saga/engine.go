@@ -1,0 +1,127 @@
+package saga
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/musterdev/muster/data/saga/internal/plan"
+	"github.com/musterdev/muster/data/saga/internal/table"
+	"github.com/musterdev/muster/data/tx"
+)
+
+// Lease is how long a saga is its holder's alone after it was claimed, after each
+// step and after each beat, by the database's clock; Beat is how often an engine
+// extends the leases of all it holds, in one statement.
+const (
+	Lease = table.Lease
+	Beat  = time.Second
+)
+
+// Config is how an engine works. Its zero value is usable.
+type Config struct {
+	Owner   string               // whom the table names as holder: the instance's name; "" is a random one
+	Workers int                  // how many sagas it carries on at the same time; 0: 16
+	Log     *slog.Logger         // nil discards
+	Traces  trace.TracerProvider // nil: steps have no spans, but the trace goes on in what they ask of others
+}
+
+// Engine carries on the sagas of one database that its build knows. It is safe for
+// concurrent use. Any number of engines work on one database, in any number of
+// processes.
+type Engine struct {
+	db      *sql.DB
+	table   *table.Table
+	owner   string
+	workers int
+	log     *slog.Logger
+	tracer  trace.Tracer
+	defs    map[table.Version]*plan.Definition
+	known   []table.Version
+	wake    chan struct{}
+	running atomic.Bool
+}
+
+// New returns an engine for these definitions, each a *Saga that belongs to no other
+// engine. It reads all of them and returns everything that is wrong: names that are
+// not unique or not well formed, more than one pivot, an Undo that is missing before
+// the pivot or is there after it.
+func New(db *sql.DB, cfg Config, sagas ...Definition) (*Engine, error) {
+	rows, err := table.Of(db)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Workers < 0 {
+		return nil, fmt.Errorf("saga: %d workers: give a positive number, or 0 for %d", cfg.Workers, defaultWorkers)
+	}
+	e := &Engine{
+		db: db, table: rows, owner: plan.Clip(cfg.Owner), workers: cfg.Workers, log: cfg.Log,
+		defs: map[table.Version]*plan.Definition{}, wake: make(chan struct{}, 1),
+	}
+	if e.owner == "" {
+		e.owner = "engine-" + rand.Text()
+	}
+	if e.workers == 0 {
+		e.workers = defaultWorkers
+	}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Traces == nil {
+		cfg.Traces = noop.NewTracerProvider()
+	}
+	e.tracer = cfg.Traces.Tracer("github.com/musterdev/muster/data/saga")
+	var wrong []error
+	for i, s := range sagas {
+		if s == nil {
+			wrong = append(wrong, fmt.Errorf("saga: definition %d is nil", i+1))
+			continue
+		}
+		d := s.define()
+		if err := d.Check(); err != nil {
+			wrong = append(wrong, err)
+			continue
+		}
+		v := table.Version{Name: d.Name, Number: d.Version}
+		if e.defs[v] != nil {
+			wrong = append(wrong, fmt.Errorf("saga: %q version %d is defined twice: give each definition its own name or version", d.Name, d.Version))
+		}
+		e.defs[v] = d
+		e.known = append(e.known, v)
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return nil, err
+	}
+	for _, s := range sagas {
+		if !s.bind(e) {
+			d := s.define()
+			return nil, fmt.Errorf("saga: %q version %d belongs to another engine: make a Saga of its own for each", d.Name, d.Version)
+		}
+	}
+	return e, nil
+}
+
+const defaultWorkers = 16
+
+// Wake has the engine look for work now. Start and Answer call it after the commit
+// where the transaction was run by tx.Do; it is needed after other transactions only,
+// and there the engine finds the work within a second by itself. It does not block.
+func (e *Engine) Wake() {
+	select {
+	case e.wake <- struct{}{}:
+	default: // it is awake
+	}
+}
+
+// wakeAfter has the engine look for work once the caller's transaction is committed.
+func (e *Engine) wakeAfter(ctx context.Context) {
+	tx.AfterCommit(ctx, e.Wake) // false: it will look by itself
+}

@@ -1,0 +1,95 @@
+package saga
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/musterdev/muster/data/saga/internal/table"
+)
+
+// lease is this engine's right to one saga, as far as it knows.
+type lease struct {
+	fence int64
+
+	mu    sync.Mutex
+	until time.Time
+	timer *time.Timer // while a Remote step runs
+}
+
+// renew says that the database extended the lease after the time asked.
+func (l *lease) renew(asked time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.until = asked.Add(Lease)
+	if l.timer != nil {
+		l.timer.Reset(time.Until(l.until))
+	}
+}
+
+// within returns a context that ends, with table.ErrLost as its cause, when the lease does:
+// then another engine may be at the same step.
+func (l *lease) within(ctx context.Context) (leased context.Context, stop func()) {
+	leased, cancel := context.WithCancelCause(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.timer = time.AfterFunc(time.Until(l.until), func() { cancel(table.ErrLost) })
+	return leased, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.timer.Stop()
+		l.timer = nil
+		cancel(nil)
+	}
+}
+
+// leases are what one run of an engine holds.
+type leases struct {
+	mu     sync.Mutex
+	list   map[table.Key]*lease
+	strays map[table.Key]int64 // fences of what the table said, at the last beat, that it holds besides
+}
+
+func (l *leases) add(r table.Row, asked time.Time) *lease {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	one := &lease{fence: r.Fence, until: asked.Add(Lease)}
+	l.list[r.Key()] = one
+	return one
+}
+
+func (l *leases) remove(r table.Row, one *lease) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if k := r.Key(); l.list[k] == one {
+		delete(l.list, k)
+	}
+}
+
+func (l *leases) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.list)
+}
+
+// renew takes what a beat, begun at the time asked, extended. It returns what has been
+// in the table without anybody working on it since the beat before: a claim or a step
+// whose answer was lost.
+func (l *leases) renew(fences map[table.Key]int64, asked time.Time) map[table.Key]int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	strays, lost := map[table.Key]int64{}, map[table.Key]int64{}
+	for k, fence := range fences {
+		if one := l.list[k]; one != nil && one.fence == fence {
+			one.renew(asked)
+			continue
+		}
+		if before, ok := l.strays[k]; ok && before == fence {
+			lost[k] = fence
+			continue
+		}
+		strays[k] = fence
+	}
+	l.strays = strays
+	return lost
+}

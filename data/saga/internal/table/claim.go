@@ -1,0 +1,113 @@
+package table
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/musterdev/muster/data/tx"
+)
+
+// Version names a definition.
+type Version struct {
+	Name   string
+	Number int
+}
+
+// these is a condition for sagas of these versions, with its arguments; the first of
+// them is the parameter from+1.
+func these(versions []Version, from int) (condition string, args []any) {
+	alternatives := make([]string, 0, len(versions))
+	for _, v := range versions {
+		alternatives = append(alternatives, fmt.Sprintf("(name = $%d AND version = $%d)", from+1, from+2))
+		args = append(args, v.Name, v.Number)
+		from += 2
+	}
+	return "(" + strings.Join(alternatives, " OR ") + ")", args
+}
+
+// Claim takes up to most sagas that are due and that nobody holds.
+func (s *Table) Claim(ctx context.Context, versions []Version, owner string, most int) (rows []Row, err error) {
+	condition, args := these(versions, 2)
+	found, err := s.db.QueryContext(ctx, s.sql(`WITH due AS MATERIALIZED (SELECT name, id FROM muster_saga
+			WHERE state IN ('running', 'compensating') AND next_at <= NOW AND leased_until <= NOW AND `+condition+`
+			ORDER BY next_at LIMIT $2 SKIP)
+		UPDATE muster_saga SET fence = fence + 1, owner = $1, leased_until = NOW + LEASE,
+			doubt = CASE WHEN owner <> '' AND doubt = 0 THEN 2 ELSE doubt END
+		WHERE (name, id) IN (SELECT name, id FROM due) RETURNING COLUMNS`), append([]any{owner, most}, args...)...)
+	if err != nil {
+		return nil, explain(err)
+	}
+	defer func() { err = errors.Join(err, found.Close()) }()
+	for found.Next() {
+		r, err := scan(found)
+		if err != nil {
+			return rows, err
+		}
+		rows = append(rows, r)
+	}
+	return rows, explain(found.Err())
+}
+
+// Window is how far ahead due looks.
+const Window = time.Second
+
+// Due returns how long it is until a saga that others let go of, or hold without a
+// sign, can be claimed; Window when it is longer.
+func (s *Table) Due(ctx context.Context, versions []Version, owner string) (time.Duration, error) {
+	condition, args := these(versions, 2)
+	var in *int64
+	err := s.db.QueryRowContext(ctx, s.sql(`SELECT min(CASE WHEN leased_until > next_at THEN leased_until ELSE next_at END) - NOW FROM muster_saga
+		WHERE state IN ('running', 'compensating') AND next_at <= NOW + $2 AND owner <> $1 AND `+condition),
+		append([]any{owner, Window.Milliseconds()}, args...)...).Scan(&in)
+	if err != nil || in == nil {
+		return Window, explain(err)
+	}
+	return min(Window, time.Duration(*in)*time.Millisecond), nil
+}
+
+// Beat extends the leases of all that owner holds and returns what that is: the fence
+// of each. Those that its own transactions have locked are left out; they are safe.
+func (s *Table) Beat(ctx context.Context, owner string) (fences map[Key]int64, err error) {
+	found, err := s.db.QueryContext(ctx, s.sql(`WITH own AS MATERIALIZED (SELECT name, id FROM muster_saga WHERE owner = $1 SKIP)
+		UPDATE muster_saga SET leased_until = NOW + LEASE WHERE (name, id) IN (SELECT name, id FROM own) RETURNING name, id, fence`), owner)
+	if err != nil {
+		return nil, explain(err)
+	}
+	defer func() { err = errors.Join(err, found.Close()) }()
+	fences = map[Key]int64{}
+	for found.Next() {
+		var (
+			k     Key
+			fence int64
+		)
+		if err := found.Scan(&k.Name, &k.ID, &fence); err != nil {
+			return nil, explain(err)
+		}
+		fences[k] = fence
+	}
+	return fences, explain(found.Err())
+}
+
+// LetGo ends the lease of one saga, in the middle of its step; it is not carried on
+// before so long.
+func (s *Table) LetGo(ctx context.Context, k Key, fence int64, after time.Duration) error {
+	_, err := s.db.ExecContext(ctx, s.sql(`UPDATE muster_saga SET owner = '', leased_until = 0, next_at = NOW + $1, doubt = CASE WHEN doubt = 0 THEN 2 ELSE doubt END
+		WHERE name = $2 AND id = $3 AND fence = $4 AND owner <> ''`), after.Milliseconds(), k.Name, k.ID, fence)
+	return explain(err)
+}
+
+// LetAllGo ends all leases of an owner.
+func (s *Table) LetAllGo(ctx context.Context, owner string) error {
+	_, err := s.db.ExecContext(ctx, `UPDATE muster_saga SET owner = '', leased_until = 0, doubt = CASE WHEN doubt = 0 THEN 2 ELSE doubt END
+		WHERE owner = $1`, owner)
+	return explain(err)
+}
+
+// Save is write in a transaction of its own.
+func (s *Table) Save(ctx context.Context, from, to Row, why *Event) error {
+	return tx.Do(ctx, s.db, func(ctx context.Context, t *sql.Tx) error { return s.Write(ctx, t, from, to, why) })
+}

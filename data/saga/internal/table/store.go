@@ -1,0 +1,156 @@
+// Package table is the rows of sagas and every statement about them. Its clock is the
+// database's: those of replicas differ.
+package table
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/musterdev/muster/data/migrate"
+	"github.com/musterdev/muster/data/tx"
+	"github.com/musterdev/muster/problem"
+)
+
+// Lease is how long a saga is its holder's after each sign of it.
+const Lease = 4 * time.Second
+
+// Table speaks to the tables of one database. It is safe for concurrent use.
+type Table struct {
+	db      *sql.DB
+	dialect tx.Dialect
+}
+
+// Of returns the tables in db.
+func Of(db *sql.DB) (*Table, error) {
+	if db == nil {
+		return nil, ErrNoDB
+	}
+	dialect, err := tx.DialectOf(db)
+	return &Table{db, dialect}, err
+}
+
+// ErrNoDB says that there is no database.
+var ErrNoDB = errors.New("saga: the database is nil: open it before")
+
+// sql writes the clock, the lease and what only PostgreSQL knows into a statement.
+func (s *Table) sql(query string) string {
+	lock, skip := "", ""
+	if s.dialect == tx.Postgres { // SQLite has one writer at a time
+		lock, skip = "FOR UPDATE", "FOR UPDATE SKIP LOCKED"
+	}
+	return strings.NewReplacer(
+		"NOW", "(SELECT "+s.dialect.Now()+")", // evaluated once, so that an index can serve it
+		"LEASE", strconv.FormatInt(Lease.Milliseconds(), 10),
+		"SKIP", skip, "LOCK", lock,
+		"COLUMNS", `name, id, version, state, undoing, step, attempts, faults, doubt, data, fence, owner,
+			CASE WHEN owner <> '' AND leased_until > `+s.dialect.Now()+` THEN 1 ELSE 0 END, reason, error, trace_parent, leased_until, next_at, created, updated`,
+	).Replace(query)
+}
+
+// The values of the column doubt.
+const (
+	doubtful  = 1
+	abandoned = 2 // its last holder let go in the middle: a Remote step is in doubt, a Local one is not
+)
+
+// scan reads COLUMNS.
+func scan(from interface{ Scan(dest ...any) error }) (r Row, err error) {
+	var undoing, held, doubt int
+	err = from.Scan(&r.Name, &r.ID, &r.Version, &r.State, &undoing, &r.Step, &r.Attempts, &r.Faults, &doubt, &r.Data, &r.Fence, &r.Owner,
+		&held, &r.Reason, &r.Err, &r.Trace, &r.Leased, &r.Next, &r.Created, &r.Changed)
+	r.Undoing, r.Held, r.Doubt, r.Abandoned = undoing == 1, held == 1, doubt == doubtful, doubt == abandoned
+	return r, explain(err)
+}
+
+// Insert writes a new saga.
+func (s *Table) Insert(ctx context.Context, t tx.Tx, r Row) error {
+	res, err := t.ExecContext(ctx, s.sql(`INSERT INTO muster_saga (name, id, version, state, undoing, step, attempts, faults, doubt, data, fence, owner,
+			leased_until, next_at, reason, error, seq, trace_parent, created, updated)
+		VALUES ($1, $2, $3, 'running', 0, $4, 0, 0, 0, $5, 0, '', 0, NOW, '', '', 1, $6, NOW, NOW) ON CONFLICT (name, id) DO NOTHING`),
+		r.Name, r.ID, r.Version, r.Step, r.Data, r.Trace)
+	if err != nil {
+		return explain(err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(err, ErrExists)
+	}
+	return s.record(ctx, t, r, 1, Event{Outcome: "started"})
+}
+
+// Lock reads a saga and, where the engine below can, keeps others from it.
+func (s *Table) Lock(ctx context.Context, t tx.Tx, name, id string) (Row, error) {
+	r, err := scan(t.QueryRowContext(ctx, s.sql(`SELECT COLUMNS FROM muster_saga WHERE name = $1 AND id = $2 LOCK`), name, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
+	}
+	return r, err
+}
+
+// Hold makes sure that a saga is still its holder's, and keeps others from it until the
+// transaction ends.
+func (s *Table) Hold(ctx context.Context, t tx.Tx, r Row) error {
+	var fence int64
+	err := t.QueryRowContext(ctx, s.sql(`SELECT fence FROM muster_saga WHERE name = $1 AND id = $2 LOCK`), r.Name, r.ID).Scan(&fence)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && fence != r.Fence {
+		return ErrLost
+	}
+	return explain(err)
+}
+
+// Write makes of the saga from, when it is still that, the saga to, and records why.
+// With an owner the lease begins anew. It returns ErrLost when it is no longer.
+func (s *Table) Write(ctx context.Context, t tx.Tx, from, to Row, why *Event) error {
+	var seq int64
+	err := t.QueryRowContext(ctx, s.sql(`UPDATE muster_saga SET state = $1, undoing = $2, step = $3, attempts = $4, faults = $5, doubt = $6,
+			data = $7, reason = $8, error = $9, owner = $10, leased_until = CASE WHEN $11 = 1 THEN NOW + LEASE ELSE 0 END,
+			next_at = NOW + $12, fence = $13, seq = seq + 1, updated = NOW
+		WHERE name = $14 AND id = $15 AND fence = $16 AND state = $17 AND step = $18 RETURNING seq`),
+		to.State, number(to.Undoing), to.Step, to.Attempts, to.Faults, number(to.Doubt),
+		to.Data, to.Reason, to.Err, to.Owner, number(to.Owner != ""), to.After.Milliseconds(), to.Fence,
+		from.Name, from.ID, from.Fence, from.State, from.Step).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrLost
+	}
+	if err != nil || why == nil {
+		return explain(err)
+	}
+	return s.record(ctx, t, from, seq, *why)
+}
+
+// record adds to a saga's history what became of the step it was at.
+func (s *Table) record(ctx context.Context, t tx.Tx, r Row, seq int64, ev Event) error {
+	direction := "do"
+	if r.Undoing {
+		direction = "undo"
+	}
+	_, err := t.ExecContext(ctx, s.sql(`INSERT INTO muster_saga_step (name, id, seq, step, direction, outcome, error, who, why, at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, NOW)`), r.Name, r.ID, seq, r.Step, direction, ev.Outcome, ev.Error, ev.By, ev.Why)
+	return explain(err)
+}
+
+func number(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// explain says what to do about an error of the database, where that is known.
+func explain(err error) error {
+	var known *problem.Error
+	switch {
+	case err == nil, errors.As(err, &known):
+		return err
+	case Missing(err):
+		return fmt.Errorf("saga: the table muster_saga is missing: call saga.Migrate before: %w", err)
+	}
+	return fmt.Errorf("saga: %w", err)
+}
+
+// Missing reports whether a statement failed because nobody has called Migrate.
+func Missing(err error) bool { return migrate.Missing(err, "muster_saga") }

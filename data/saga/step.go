@@ -1,0 +1,176 @@
+package saga
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/musterdev/muster/data/saga/internal/plan"
+	"github.com/musterdev/muster/data/saga/internal/table"
+	"github.com/musterdev/muster/data/tx"
+)
+
+// traceParent is the field of the W3C trace context that is kept.
+const traceParent = "traceparent"
+
+func traceOf(ctx context.Context) string {
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier[traceParent]
+}
+
+// step carries out the step at hand of a saga, and returns the saga as it was recorded
+// after it: with an owner when the next step is to follow. An error means that it could
+// not be recorded; table.ErrLost that the saga is another's.
+func (r *run) step(d *plan.Definition, at table.Row, held *lease, log *slog.Logger) (table.Row, error) {
+	def, do, wrong := d.Work(at)
+	if wrong != nil {
+		return r.failed(d, at, plan.Judge(Bug(wrong)), log)
+	}
+	ctx := propagation.TraceContext{}.Extract(r.steps, propagation.MapCarrier{traceParent: at.Trace})
+	name := "saga " + at.Name + " " + at.Step
+	if at.Undoing {
+		name += " undo"
+	}
+	ctx, span := r.tracer.Start(ctx, name, trace.WithAttributes(
+		attribute.String("muster.saga.name", at.Name), attribute.String("muster.saga.id", at.ID), attribute.Int("muster.saga.attempt", at.Attempts+1)))
+	defer span.End()
+	ctx = withCall(ctx, Call{Saga: at.Name, ID: at.ID, Step: at.Step, Undo: at.Undoing, Fence: at.Fence, Attempt: at.Attempts + 1})
+	ctx = context.WithValue(ctx, reasonKey{}, at.Reason)
+	late := time.AfterFunc(def.Timeout+time.Second, func() {
+		log.Warn("saga: a step goes on after its time: it does not heed its context", "timeout", def.Timeout)
+	})
+	defer late.Stop()
+	var (
+		to  table.Row
+		o   plan.Outcome
+		err error
+	)
+	asked := time.Now()
+	if def.Local {
+		to, o, err = r.local(ctx, d, at, def.Timeout, do)
+	} else {
+		to, o, err = r.remote(ctx, d, at, held, def.Timeout, do, &asked)
+	}
+	if o.Text != "" {
+		span.SetStatus(codes.Error, o.Text)
+	}
+	switch {
+	case err != nil:
+		return to, err
+	case o.Kind == plan.Done || o.Kind == plan.Waits:
+		log.Debug("saga: step "+string(o.Kind), "state", to.State)
+		held.renew(asked)
+		return to, nil
+	}
+	to, err = r.failed(d, to, o, log)
+	held.renew(asked)
+	return to, err
+}
+
+// after is the saga after a try that was done, or waits.
+func (r *run) after(d *plan.Definition, at table.Row, o plan.Outcome, data []byte) (to table.Row, why *Event) {
+	if to = d.Next(at); o.Kind == plan.Waits {
+		to = d.Rest(at)
+	}
+	to.Data = data
+	return r.keepOrNot(to), &Event{Outcome: string(o.Kind)}
+}
+
+// keepOrNot keeps the lease of a saga that goes on at once.
+func (r *run) keepOrNot(to table.Row) table.Row {
+	if !to.Going() || r.until.Err() != nil {
+		to.Owner = ""
+	}
+	return to
+}
+
+var errRollBack = errors.New("saga: roll back")
+
+// local carries out a step that commits with its record. What it came to, where that
+// is neither done nor waits, is left to be recorded.
+func (r *run) local(ctx context.Context, d *plan.Definition, at table.Row, timeout time.Duration, do plan.Work) (to table.Row, o plan.Outcome, err error) {
+	err = tx.Do(ctx, r.db, func(ctx context.Context, t *sql.Tx) error {
+		if err := r.table.Hold(ctx, t, at); err != nil {
+			return err
+		}
+		within, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		data, err := do(within, t, at.Data)
+		o = plan.Judge(err)
+		if o.Kind == plan.Waits && at.Step == table.End {
+			o = plan.Judge(Bug(errors.New("a hook at the end cannot wait")))
+		}
+		if o.Kind != plan.Done && o.Kind != plan.Waits {
+			return errRollBack
+		}
+		var why *Event
+		to, why = r.after(d, at, o, data)
+		return r.table.Write(ctx, t, at, to, why)
+	})
+	switch {
+	case err == nil, errors.Is(err, table.ErrLost):
+		return to, o, err
+	case !errors.Is(err, errRollBack): // it is not the step's fault
+		o = plan.Outcome{Kind: plan.Retry, Text: plan.Clip(err.Error())}
+	}
+	o.Sure = true // it was rolled back, or write finds that it was not
+	return at, o, nil
+}
+
+// remote carries out a step outside of any transaction, and records what it came to
+// where that is done or waits.
+func (r *run) remote(ctx context.Context, d *plan.Definition, at table.Row, held *lease, timeout time.Duration, do plan.Work, asked *time.Time) (table.Row, plan.Outcome, error) {
+	leased, stop := held.within(ctx)
+	within, cancel := context.WithTimeout(leased, timeout)
+	data, err := do(within, nil, at.Data)
+	cancel()
+	stop()
+	o := plan.Judge(err)
+	if o.Kind != plan.Done && o.Kind != plan.Waits {
+		at.Data = data
+		return at, o, nil
+	}
+	to, why := r.after(d, at, o, data)
+	*asked = time.Now()
+	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	return to, o, r.table.Save(settle, at, to, why)
+}
+
+// failed records a try that came to something else than done or waits.
+func (r *run) failed(d *plan.Definition, at table.Row, o plan.Outcome, log *slog.Logger) (table.Row, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.steps), settleTime)
+	defer cancel()
+	if r.until.Err() != nil && o.Kind != plan.Rejected && o.Kind != plan.Bug { // it may be the end of the engine that failed it
+		to := at
+		to.Owner, to.Doubt = "", at.Doubt || !o.Sure
+		return to, r.table.Save(ctx, at, to, nil)
+	}
+	to, o := d.Fail(at, o)
+	to = r.keepOrNot(to)
+	var why *Event
+	if to.State == table.Paused || o.Kind == plan.Rejected || to.Attempts <= 3 || to.Attempts%10 == 0 {
+		why = &Event{Outcome: string(o.Kind), Error: o.Text}
+	}
+	switch err := r.table.Save(ctx, at, to, why); {
+	case err != nil:
+		return to, err
+	case to.State == table.Paused:
+		log.Error("saga: paused: a person is to look, then retry, skip or compensate", "error", o.Text, "attempts", to.Attempts, "stack", o.Stack)
+	case o.Kind == plan.Rejected:
+		log.Info("saga: refused: it is compensated", "reason", o.Text)
+	case to.Attempts%10 == 0:
+		log.Warn("saga: a step fails again and again", "error", o.Text, "attempts", to.Attempts, "next", to.After)
+	default:
+		log.Info("saga: a step failed: it is tried again", "error", o.Text, "attempts", to.Attempts, "next", to.After)
+	}
+	return to, nil
+}

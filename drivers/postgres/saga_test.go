@@ -1,0 +1,37 @@
+package postgres_test
+
+import (
+	"database/sql"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/musterdev/muster/data/datatest/sagatest"
+	"github.com/musterdev/muster/drivers/postgres/pgtest"
+)
+
+func TestSagas(t *testing.T) {
+	pgtest.Start(t) // skips here, by the suite's name, where there is no PostgreSQL
+	sagatest.Run(t, func(t *testing.T) func() *sql.DB {
+		url := pgtest.Database(t)
+		return func() *sql.DB { return open(t, url) }
+	})
+}
+
+// The test starts this binary again for each process that it kills: this test of it.
+const sagaVictim = "MUSTER_POSTGRES_TEST_SAGA_VICTIM"
+
+func TestSagasSurviveWhoeverIsKilled(t *testing.T) {
+	if url := os.Getenv(sagaVictim); url != "" {
+		if err := sagatest.Victim(t.Context(), open(t, url)); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	url := pgtest.Database(t)
+	sagatest.KillMinusNine(t, func() *sql.DB { return open(t, url) }, func(t *testing.T) *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+		cmd.Env = append(os.Environ(), sagaVictim+"="+url)
+		return cmd
+	})
+}

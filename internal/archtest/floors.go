@@ -61,7 +61,8 @@ func Floors() []Floor {
 		{Folder: "data/outbox", May: "problem bus data/tx data/migrate data/lease", Tests: chapters},
 		{Folder: "data/inbox", May: "problem bus data/tx data/migrate", Tests: chapters},
 		{Folder: "data/parking", May: "problem bus data/tx data/migrate", Tests: chapters},
-		{Folder: "data/saga", May: "problem data/tx data/migrate", Tests: chapters},
+		{Folder: "data/saga", May: "problem data/tx data/saga/internal/...", Tests: chapters},
+		{Folder: "data/saga/internal/...", May: "problem data/tx data/migrate data/saga/internal/...", Tests: chapters},
 		{Folder: "data/datatest/...", May: "problem page/... bus/... data/...", Tests: chapters},
 
 		{Folder: ".", May: chapters},
@@ -69,20 +70,22 @@ func Floors() []Floor {
 
 		// Drivers: a module each. They know the library's words, never package muster.
 		{Folder: "drivers/...", May: chapters, Tests: chapters},
+		{Folder: "drivers/nats/...", May: chapters, Tests: chapters + " drivers/nats/..."},
 		{Folder: "drivers/postgres/...", May: chapters, Tests: "drivers/postgres/..."},
 
 		// The platform: engines know the library and what they are made of.
-		{Folder: "platform/fleet/...", May: "problem strictyaml call/discovery platform/fleet/...", Tests: chapters},
+		{Folder: "platform/fleet/...", May: "problem strictyaml bus call/discovery platform/fleet/...", Tests: chapters},
 		{Folder: "platform/registry/...", May: chapters + " platform/registry/...", Tests: chapters},
 		{Folder: "platform/broker/...", May: library + " drivers/nats drivers/sqlite platform/broker/...", Tests: ""},
 		{Folder: "platform/local/...", May: library + " drivers/... platform/preflight " + engines, Tests: ""},
 		{Folder: "platform/control/...", May: library + " drivers/otlp platform/fleet/... platform/registry/... platform/control/...", Tests: ""},
 		{Folder: "platform/gateway/...", May: chapters + " platform/gateway/...", Tests: chapters},
 		{Folder: "platform/supervise/...", May: chapters + " platform/fleet/... platform/supervise/...", Tests: chapters + " platform/registry/..."},
+		{Folder: "platform/ops", May: chapters + " platform/supervise/...", Tests: "drivers/sqlite"},
 		{Folder: "platform/gen/...", May: "platform/gen/..."},
 		{Folder: "platform/preflight/...", May: chapters + " platform/fleet/... platform/supervise/...", Tests: chapters},
 		{Folder: "platform/drill/...", May: library + " drivers/... platform/drill/... " + engines, Tests: ""},
-		{Folder: "platform/cmd/muster", May: library + " drivers/... platform/... shop/...", Tests: "mustertest/..."},
+		{Folder: "platform/cmd/muster/...", May: library + " drivers/... platform/... shop/...", Tests: "mustertest/..."},
 
 		// The shop: a service knows the contracts of the others, never their code.
 		{Folder: "shop/...", May: library + " drivers/... " + stage, Tests: "shop/... mustertest/..."},
@@ -98,7 +101,7 @@ func Floors() []Floor {
 
 		// Above the platform: the kit for tests, and what measures the binary from outside.
 		{Folder: "mustertest/...", May: library + " drivers/... mustertest/... " + engines, Tests: "shop/..."},
-		{Folder: "bench/...", May: "problem bench/..."},
+		{Folder: "bench/...", May: "problem bus/... data/... drivers/... bench/..."},
 	}
 }
 

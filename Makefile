@@ -31,6 +31,10 @@ prove: build ## Show every promise in full and print a table (takes long)
 soak: build ## Kill replicas under load for an hour; for=10m for less
 	@bin/muster demo --for $(or $(for),1h) --chaos --exit
 
+.PHONY: guards
+guards: ## Take out each guard in turn: a suite must notice every time
+	@go run ./internal/guards
+
 .PHONY: lint
 lint: ## Run every linter over every module
 	@$(lint) run $(packages)
@@ -62,6 +66,14 @@ bench-edge: build ## Measure requests a second through the edge
 .PHONY: bench-start
 bench-start: build ## Measure start, memory and size of the demo
 	@go run ./bench -write docs/benchmarks.md start
+
+.PHONY: bench-saga
+bench-saga: ## Measure sagas beside plain commits, on SQLite and PostgreSQL
+	@go run ./bench -write docs/benchmarks.md saga
+
+.PHONY: bench-bus
+bench-bus: ## Measure the bus beside plain JetStream
+	@go run ./bench -write docs/benchmarks.md bus
 
 .PHONY: clean
 clean: ## Remove what was built and what ran

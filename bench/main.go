@@ -1,6 +1,6 @@
-// Command bench measures the built binary from outside and writes what it saw into
-// docs/benchmarks.md. It is run by make bench-start and make bench-edge, never by a
-// test: what it finds depends on the machine.
+// Command bench measures the built binary from outside, and the library's engines, and writes what it saw into
+// docs/benchmarks.md. It is run by make bench-…, never by a test: what it finds depends
+// on the machine. `bench with-postgres COMMAND` lends a command a database server.
 package main
 
 import (
@@ -13,15 +13,23 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "with-postgres" {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		err := withPostgres(ctx, os.Args[2:])
+		stop()
+		fail(err)
+		return
+	}
+
 	binary := flag.String("binary", "bin/muster", "the binary to measure")
 	rounds := flag.Int("rounds", 5, "rounds; medians and ranges are over them")
 	write := flag.String("write", "", "file whose section is replaced by the result, such as docs/benchmarks.md")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [flags] start|edge")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [flags] start|edge|saga|bus, or bench with-postgres COMMAND")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	measures := map[string]func(context.Context, string, int) (*result, error){"start": start, "edge": edge}
+	measures := map[string]func(context.Context, string, int) (*result, error){"start": start, "edge": edge, "saga": benchSaga, "bus": benchBus}
 	measure := measures[flag.Arg(0)]
 	if flag.NArg() != 1 || measure == nil || *rounds < 1 {
 		flag.Usage()
@@ -36,12 +44,17 @@ func main() {
 			err = r.writeInto(*write)
 		}
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "error:", err)
-		os.Exit(1)
-	}
+	fail(err)
 	if !r.held() {
 		fmt.Fprintln(os.Stderr, "error: not all targets held")
+		os.Exit(1)
+	}
+}
+
+// fail ends the process if there is an error.
+func fail(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }

@@ -45,4 +45,15 @@ prove H6 'go test -count=1 -run TestQuickstart -v ./platform/cmd/muster'
 prove H7 'go test -count=1 -run "TestModuleBudget|TestConsumer" -v ./internal/archtest && scripts/test.sh alone darwin windows'
 prove H8 'go test -count=1 -run TestScripts/bad -v ./platform/cmd/muster'
 
+# 2. The first order
+prove O1 'for seed in 1 2 3 4 5 6 7 8 9 10; do bin/muster demo --for 60s --chaos --exit --seed $seed || exit 1; done'
+prove O1p 'go run ./bench with-postgres bin/muster demo --for 60s --chaos --exit --postgres URL'
+prove O2 'bin/muster drill broker-down --for 20s'
+prove O3 'bin/muster demo --for 30s --exit'
+prove O4 'make guards'
+prove O5s 'make bench-saga'
+prove O5b 'make bench-bus'
+prove O6 'make bench-start'
+prove O7 'go test -count=1 -run "TestScripts/bad|TestScripts/events" -v ./platform/cmd/muster'
+
 finish

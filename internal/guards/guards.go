@@ -26,7 +26,18 @@ func guards() []guard {
 		{"outbox: fence of the relay", []edit{{"data/outbox/relay.go", "if err := h.Check(ctx, t); err != nil {", "if err := h.Check(ctx, t); err != nil && ctx.Err() != nil {"}}, suite, every},
 		{"idempotency: the row", []edit{{"data/idempotency/run.go", "return s.finish(ctx, t, c.Request, found.fence, recorded)", "return nil"}}, suite, every},
 		{"saga: compensation", []edit{{"data/saga/internal/plan/moves.go", "if d.Steps[i].Undo != nil {", "if i > len(d.Steps) && d.Steps[i].Undo != nil {"}}, suite, "^TestSagas$"},
-		{"outbox: delete what was published", []edit{{"data/outbox/relay.go", "return settle(ctx, t, gone, refused)", "return settle(ctx, t, nil, refused)"}}, suite, every},
+		{"outbox: delete what was published", []edit{{"data/outbox/relay.go", "return r.settle(ctx, t, gone, refused)", "return r.settle(ctx, t, nil, refused)"}}, suite, every},
+		{"outbox: delete after publish, not before", []edit{
+			{"data/outbox/relay.go", "\tvar results []bus.Result\n", `	all := make([]int64, len(rows))
+	for i := range rows {
+		all[i] = rows[i].id
+	}
+	if err := tx.Do(ctx, r.DB, func(ctx context.Context, t *sql.Tx) error { return r.settle(ctx, t, all, nil) }); err != nil {
+		return 0, nil, err
+	}
+	var results []bus.Result
+`},
+		}, suite, every},
 		{"outbox: only what was published", []edit{{"data/outbox/relay.go", "case row.refused == \"\" && err == nil:", "case row.refused == \"\":"}}, suite, every},
 
 		{"saga: an unknown outcome is undone too", []edit{{"data/saga/internal/plan/moves.go", "\t\t\tif !r.Doubt {\n\t\t\t\ti--\n\t\t\t}\n", "\t\t\ti--\n"}}, suite, "^TestSagas$"},

@@ -59,7 +59,9 @@ func benchBus(ctx context.Context, _ string, rounds int) (*result, error) {
 
 func compareBus(ctx context.Context, r *result, plain *plainStream, broker bus.Broker, rounds int) error {
 	batch := func(size int) func(context.Context, int, int) (int, error) {
-		return func(ctx context.Context, worker, _ int) (int, error) { return size, publishBatch(ctx, broker, worker, size) }
+		return func(ctx context.Context, worker, _ int) (int, error) {
+			return size, publishBatch(ctx, broker, worker, size)
+		}
 	}
 	loads := []struct {
 		what    string

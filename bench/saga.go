@@ -72,7 +72,7 @@ func compareSagas(ctx context.Context, r *result, engine string, db *sql.DB, ser
 	if err != nil {
 		return err
 	}
-	defer runner.stop()
+	defer func() { _ = runner.stop() }() // its sagas have ended, or the benchmark has failed already
 	for range rounds {
 		plain, err := repeat(ctx, inFlight, roundLength, server, func(ctx context.Context, _, _ int) (int, error) {
 			_, err := db.ExecContext(ctx, `INSERT INTO plain (id, body) VALUES ($1, $2)`, rand.Text(), "a row of some length, as an order might have")
@@ -113,8 +113,10 @@ func newRunner(ctx context.Context, db *sql.DB) (*runner, error) {
 			saga.Local[string]{Name: "settle", Do: func(context.Context, tx.Tx, *string) error { return nil }},
 		},
 		Completed: func(_ context.Context, _ tx.Tx, id *string) error {
-			if c, ok := r.ended.LoadAndDelete(*id); ok {
-				close(c.(chan struct{})) //nolint:forcetypeassert // that is what one stores
+			if c, waited := r.ended.LoadAndDelete(*id); waited {
+				if ended, ok := c.(chan struct{}); ok { // that is what one stores
+					close(ended)
+				}
 			}
 			return nil
 		},
@@ -144,9 +146,9 @@ func (r *runner) one(ctx context.Context) error {
 	}
 }
 
-func (r *runner) stop() {
+func (r *runner) stop() error {
 	r.cancel()
-	<-r.done
+	return <-r.done
 }
 
 // serverCPU returns what a process and all below it have used so far.

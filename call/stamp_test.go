@@ -67,7 +67,7 @@ func TestGRPCCallsOfAStepCarryItsKeyAndFence(t *testing.T) {
 	}
 	c, _ := newCaller(t, call.Config{Stamp: step}, in)
 	for _, tc := range []struct {
-		ctx        context.Context //nolint:containedctx // what the test is about
+		ctx        context.Context
 		key, fence string
 	}{
 		{t.Context(), "checkout/o-1/pay/do", "3"},

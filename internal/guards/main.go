@@ -70,14 +70,14 @@ func (g guard) try(dir string) (failed string, took time.Duration, err error) {
 	if err != nil {
 		return "", 0, err
 	}
-	build := exec.Command("go", "test", "-overlay", overlay, "-run", "^$", g.Suite) //nolint:gosec,noctx // our own table
+	build := exec.Command("go", "test", "-overlay", overlay, "-run", "^$", g.Suite)
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", 0, fmt.Errorf("without it the code does not compile:\n%s", out)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	began := time.Now()
-	test := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-count=1", "-failfast", "-run", g.Run, g.Suite) //nolint:gosec // as above
+	test := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-count=1", "-failfast", "-run", g.Run, g.Suite)
 	out, err := test.CombinedOutput()
 	took = time.Since(began)
 	if err == nil || ctx.Err() != nil {

@@ -16,6 +16,9 @@
 //		return app.Serve(ctx)
 //	}
 //
+// Events and sagas are three calls more: [App.Outbox] publishes what was written with
+// a change, [App.On] handles the events of others, [App.Sagas] carries sagas on.
+//
 // A service is told what it needs by environment variables ([Settings] lists them),
 // so that it runs alike under muster up, in a debugger, in a test and on Kubernetes.
 package muster

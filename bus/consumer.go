@@ -31,7 +31,9 @@ const (
 // those of its own key wait behind it, and it is tried again after a growing delay. It
 // is dead, and still holds its key, when its tries are used up or its handler said
 // [Final]; then a person redrives or discards it. A handler that panics has failed for
-// good. A message that is not due yet ([Msg.NotBefore]) is parked until it is, where the
+// good. A message that ends the process that handles it is parked when it was delivered
+// for the fourth time (Caps.Count), and is dead when its tries there are used up too
+// ([Parked.Lost]). A message that is not due yet ([Msg.NotBefore]) is parked until it is, where the
 // broker does not hold it back.
 //
 // Without a Parking a message that fails is given back to the broker, over and over

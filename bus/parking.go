@@ -36,6 +36,7 @@ type Parked struct {
 
 	Group    string
 	Attempts int       // tries that failed
+	Lost     int       // of the last of them, in a row: those that ended without Settle, as in a crash
 	Error    string    // of the last of them; "" for one that only waits behind another
 	Next     time.Time // not tried before this
 	Dead     bool      // not tried again until a person says so; it holds its key

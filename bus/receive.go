@@ -86,14 +86,19 @@ func (r *running) judge(ctx context.Context, d Delivery) Verdict {
 			return r.giveBack(ctx, d, fmt.Errorf("it is not known whether its key waits: %w", err))
 		}
 		if held {
-			return r.park(ctx, d, Parked{Next: later(time.Now(), d.NotBefore)})
+			v, _ := r.park(ctx, d, Parked{Next: later(time.Now(), d.NotBefore)}) // it is due when those before it are done, which wakes
+			return v
 		}
+	}
+	if r.parking != nil && r.caps.Count && d.Count > lethal { // only the parking counts tries that do not end
+		r.log.WarnContext(ctx, "a message was delivered again and again and never answered: it is parked, and tried from there", append(names(d.Msg), "count", d.Count)...)
+		return r.parkUntil(ctx, d, Parked{Next: later(time.Now(), d.NotBefore)})
 	}
 	if wait := time.Until(d.NotBefore); wait > 0 && !r.caps.Later {
 		if r.parking == nil {
 			return Verdict{Delivery: d, Action: Nack, After: wait}
 		}
-		return r.park(ctx, d, Parked{Next: d.NotBefore})
+		return r.parkUntil(ctx, d, Parked{Next: d.NotBefore})
 	}
 	err := r.handle(ctx, d)
 	switch {
@@ -123,22 +128,29 @@ func (r *running) failed(ctx context.Context, d Delivery, err error) Verdict {
 		p.Next = p.Next.Add(r.retry.After(1))
 	}
 	r.report(ctx, d.Msg, p.Attempts, p.Dead, err)
-	return r.park(ctx, d, p)
+	return r.parkUntil(ctx, d, p)
 }
 
-// park stores a message and has the broker forget it.
-func (r *running) park(ctx context.Context, d Delivery, p Parked) Verdict {
+// parkUntil parks a message that is tried when its time has come.
+func (r *running) parkUntil(ctx context.Context, d Delivery, p Parked) Verdict {
+	began := time.Now()
+	v, parked := r.park(ctx, d, p)
+	if parked && !p.Dead {
+		r.alarm.wake(p.Next.Add(time.Since(began) + slack)) // the parking counts from when it wrote
+	}
+	return v
+}
+
+// park stores a message and has the broker forget it, or gives it back.
+func (r *running) park(ctx context.Context, d Delivery, p Parked) (v Verdict, parked bool) {
 	p.Msg, p.Group = d.Msg, r.group
 	// A message that is judged is parked, though the service ends.
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
 	if err := r.parking.Park(bounded, p); err != nil {
-		return r.giveBack(ctx, d, fmt.Errorf("it cannot be parked: %w", err))
+		return r.giveBack(ctx, d, fmt.Errorf("it cannot be parked: %w", err)), false
 	}
-	if !p.Dead {
-		r.alarm.wake(p.Next.Add(slack))
-	}
-	return Verdict{Delivery: d, Action: Ack}
+	return Verdict{Delivery: d, Action: Ack}, true
 }
 
 // giveBack returns a message to the broker, to come again after a while.

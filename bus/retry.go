@@ -15,6 +15,12 @@ const askEvery = time.Second
 // clock may be a little behind ours.
 const slack = 5 * time.Millisecond
 
+// lethal is how many tries in a row end with the process, or its lease, until that is
+// held against the message.
+const lethal = 3
+
+var errLethal = errors.New("its last tries did not end: it may be what ends the process that handles it")
+
 // maxError bounds what is kept of an error, in bytes.
 const maxError = 1000
 
@@ -61,6 +67,11 @@ func (r *running) retryParked(ctx, handlers context.Context) {
 func (r *running) try(handlers context.Context, p Parked) {
 	ctx, cancel := context.WithCancelCause(withTrace(handlers, p.Msg))
 	defer cancel(nil)
+	if p.Attempts >= r.retry.Attempts && p.Lost >= min(lethal, r.retry.Attempts) {
+		r.report(ctx, p.Msg, p.Attempts, true, errLethal)
+		r.record(ctx, p, Outcome{Dead: true, Error: errLethal.Error()})
+		return
+	}
 	stop := r.keep(ctx, cancel, p)
 	err := r.handle(ctx, Delivery{Msg: p.Msg, Group: r.group, Count: p.Attempts + 1})
 	stop()
@@ -73,14 +84,22 @@ func (r *running) try(handlers context.Context, p Parked) {
 		o.Error, o.Dead = brief(err), IsFinal(err) || attempts >= r.retry.Attempts
 		if !o.Dead {
 			o.After = r.retry.After(attempts)
-			r.alarm.wake(time.Now().Add(o.After + slack))
 		}
 		r.report(ctx, p.Msg, attempts, o.Dead, err)
 	}
+	r.record(ctx, p, o)
+}
+
+// record tells the parking what a try came to.
+func (r *running) record(ctx context.Context, p Parked, o Outcome) {
 	bounded, end := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer end()
 	if err := r.parking.Settle(bounded, p, o); err != nil {
 		r.log.WarnContext(ctx, "it was not recorded what became of a parked message: it is tried again", append(names(p.Msg), "error", err)...)
+		return
+	}
+	if !o.Done && !o.Dead {
+		r.alarm.wake(time.Now().Add(o.After + slack)) // the delay began with the record, which may have taken its time
 	}
 }
 

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -37,25 +38,30 @@ func (s *slots) give(n int) {
 
 func (s *slots) busy() int { return len(s.taken) }
 
-// alarm wakes one waiter at the earliest of the times it was set to.
+// mostTimes bounds what an alarm keeps; see [alarm.wake].
+const mostTimes = 1000
+
+// alarm wakes one waiter at each of the times it was set to.
 type alarm struct {
-	set chan struct{} // of 1: the time was moved forward
+	set chan struct{} // of 1: the first time is another
 
 	mu sync.Mutex
-	at time.Time // zero: none
+	at []time.Time // the earliest first
 }
 
 func newAlarm() *alarm { return &alarm{set: make(chan struct{}, 1)} }
 
-// wake has the waiter return at t, or earlier.
+// wake has the waiter return at t, and before that when it was told so. Of too many
+// times the latest are forgotten: the waiter waits no longer than it wants to.
 func (a *alarm) wake(t time.Time) {
 	a.mu.Lock()
-	earlier := a.at.IsZero() || t.Before(a.at)
-	if earlier {
-		a.at = t
+	i, known := slices.BinarySearchFunc(a.at, t, time.Time.Compare)
+	if !known {
+		a.at = slices.Insert(a.at, i, t)
+		a.at = a.at[:min(len(a.at), mostTimes)]
 	}
 	a.mu.Unlock()
-	if earlier {
+	if i == 0 && !known {
 		select {
 		case a.set <- struct{}{}:
 		default:
@@ -63,19 +69,17 @@ func (a *alarm) wake(t time.Time) {
 	}
 }
 
-// wait returns at the time that was set, after most at the latest, or when ctx ends.
+// wait returns at the first time that was set, after most at the latest, or when ctx ends.
 func (a *alarm) wait(ctx context.Context, most time.Duration) {
 	end := time.Now().Add(most)
 	for {
 		a.mu.Lock()
 		until := end
-		if !a.at.IsZero() && a.at.Before(end) {
-			until = a.at
+		if len(a.at) > 0 && a.at[0].Before(end) {
+			until = a.at[0]
 		}
-		if !time.Now().Before(until) {
-			if !a.at.IsZero() && !a.at.After(until) {
-				a.at = time.Time{}
-			}
+		if now := time.Now(); !now.Before(until) {
+			a.at = slices.DeleteFunc(a.at, func(t time.Time) bool { return !t.After(now) })
 			a.mu.Unlock()
 			return
 		}

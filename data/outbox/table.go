@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/musterdev/muster/bus"
 	"github.com/musterdev/muster/data/tx"
@@ -22,10 +21,16 @@ type row struct {
 // never read from an id onwards: of two transactions that append at the same time the
 // one with the smaller numbers may commit later.
 func (r *running) next(ctx context.Context) (batch []row, err error) {
-	rows, err := r.DB.QueryContext(ctx, strings.ReplaceAll(`SELECT id, topic, key, attributes, data FROM muster_outbox o
-		WHERE error IS NULL AND not_before <= NOW AND (key = '' OR NOT EXISTS (SELECT 1 FROM muster_outbox w
-			WHERE w.key = o.key AND w.id < o.id AND (w.error IS NOT NULL OR w.not_before > 0) AND (w.error IS NOT NULL OR w.not_before > NOW)))
-		ORDER BY id LIMIT $1`, "NOW", r.dialect.Now()), Batch)
+	// One moment for all rows: what becomes due behind the reader's back would still be
+	// left out, and what waits behind it taken.
+	var now int64
+	if err := r.DB.QueryRowContext(ctx, `SELECT `+r.dialect.Now()).Scan(&now); err != nil {
+		return nil, explain(err)
+	}
+	rows, err := r.DB.QueryContext(ctx, `SELECT id, topic, key, attributes, data FROM muster_outbox o
+		WHERE error IS NULL AND not_before <= $1 AND (key = '' OR NOT EXISTS (SELECT 1 FROM muster_outbox w
+			WHERE w.key = o.key AND w.id < o.id AND (w.error IS NOT NULL OR w.not_before > 0) AND (w.error IS NOT NULL OR w.not_before > $1)))
+		ORDER BY id LIMIT $2`, now, Batch)
 	if err != nil {
 		return nil, explain(err)
 	}

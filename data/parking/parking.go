@@ -116,7 +116,7 @@ type receipt struct{ id, fence int64 }
 // Due leases to the caller, for [Lease], messages of the group that are to be tried
 // now: of each key only the first, none that is dead or leased, up to most of them (1
 // to 1000), those that have waited longest. A try that ends without Settle, in a crash,
-// counts as one that failed.
+// counts as one that failed, and in Lost.
 func (s *Store) Due(ctx context.Context, group string, most int) ([]bus.Parked, error) {
 	skip := "" // SQLite has one writer
 	if s.dialect == tx.Postgres {
@@ -127,9 +127,10 @@ func (s *Store) Due(ctx context.Context, group string, most int) ([]bus.Parked, 
 	if err != nil || !some {
 		return nil, explain(err)
 	}
-	rows, err := s.db.QueryContext(ctx, s.sql(`UPDATE muster_parked SET attempts = attempts + 1, fence = fence + 1, leased_until = NOW + $2
-		WHERE id IN (SELECT id FROM muster_parked p WHERE `+isDue+` ORDER BY next, id LIMIT $3`+skip+`)
-		RETURNING id, fence, attempts - 1, error, attributes, data`), group, Lease.Milliseconds(), min(max(most, 1), 1000))
+	// Materialized, for a plan that evaluates the selection once more leases more than it says.
+	rows, err := s.db.QueryContext(ctx, s.sql(`WITH due AS MATERIALIZED (SELECT id FROM muster_parked p WHERE `+isDue+` ORDER BY next, id LIMIT $3`+skip+`)
+		UPDATE muster_parked SET attempts = attempts + 1, lost = CASE WHEN leased_until > 0 THEN lost + 1 ELSE 0 END, fence = fence + 1, leased_until = NOW + $2
+		WHERE id IN (SELECT id FROM due) RETURNING id, fence, attempts - 1, lost, error, attributes, data`), group, Lease.Milliseconds(), min(max(most, 1), 1000))
 	if err != nil {
 		return nil, explain(err)
 	}
@@ -142,7 +143,7 @@ func (s *Store) Due(ctx context.Context, group string, most int) ([]bus.Parked, 
 		var attributes string
 		var data []byte
 		p := bus.Parked{Group: group}
-		if err := rows.Scan(&r.id, &r.fence, &p.Attempts, &p.Error, &attributes, &data); err != nil {
+		if err := rows.Scan(&r.id, &r.fence, &p.Attempts, &p.Lost, &p.Error, &attributes, &data); err != nil {
 			return nil, explain(err)
 		}
 		p.Receipt = r

@@ -7,22 +7,30 @@ import (
 	"time"
 )
 
-// Killer knows a fleet's instances and kills them as a crash would.
+// Killer knows a fleet's processes and kills them as a crash would.
 type Killer interface {
-	// Whole returns the instances of the services whose replicas are all ready and
-	// which have at least two of them, by service.
-	Whole() map[string][]string
-	// Kill ends one instance by SIGKILL.
-	Kill(instance string) error
+	// Victims returns the processes that may be killed now, by kind (a service or an
+	// engine): those whose death the fleet must bear. A kind of several replicas is
+	// there when all of them are ready, one of a single process when that is.
+	Victims() map[string][]string
+	// Kill ends one process by SIGKILL.
+	Kill(id string) error
 }
 
-// Chaos kills a random replica of a random whole service every so often until ctx
-// ends, and returns the kills by service. A service that had fewer kills than the
-// others by two comes first, so that each gets its share.
-func Chaos(ctx context.Context, fleet Killer, every time.Duration, seed uint64) map[string]int {
-	r := rand.New(rand.NewPCG(seed, seed^0x9e3779b97f4a7c15))
-	kills := map[string]int{}
-	tick := time.NewTicker(every)
+// ChaosConfig says what is killed and how often.
+type ChaosConfig struct {
+	Fleet Killer
+	Every time.Duration            // between two kills
+	Apart map[string]time.Duration // least time between two kills of a kind, where it matters
+	Seed  uint64                   // the same seed and the same states give the same victims
+}
+
+// Chaos kills a random process every so often until ctx ends, and returns the kills by
+// kind. It chooses among the kinds that were killed least, so that each gets its share.
+func Chaos(ctx context.Context, cfg ChaosConfig) map[string]int {
+	r := rand.New(rand.NewPCG(cfg.Seed, cfg.Seed^0x9e3779b97f4a7c15))
+	kills, last := map[string]int{}, map[string]time.Time{}
+	tick := time.NewTicker(cfg.Every)
 	defer tick.Stop()
 	for {
 		select {
@@ -30,31 +38,39 @@ func Chaos(ctx context.Context, fleet Killer, every time.Duration, seed uint64) 
 			return kills
 		case <-tick.C:
 		}
-		whole := fleet.Whole()
-		service := victim(whole, kills, r)
-		if service == "" {
+		victims := cfg.Fleet.Victims()
+		for kind, apart := range cfg.Apart {
+			if at, killed := last[kind]; killed && time.Since(at) < apart {
+				delete(victims, kind)
+			}
+		}
+		kind := least(victims, kills, r)
+		if kind == "" {
 			continue
 		}
-		instances := whole[service]
-		if err := fleet.Kill(instances[r.IntN(len(instances))]); err == nil {
-			kills[service]++
+		ids := victims[kind]
+		if err := cfg.Fleet.Kill(ids[r.IntN(len(ids))]); err == nil {
+			kills[kind]++
+			last[kind] = time.Now()
 		}
 	}
 }
 
-func victim(whole map[string][]string, kills map[string]int, r *rand.Rand) string {
-	names := make([]string, 0, len(whole))
-	for name := range whole {
-		names = append(names, name)
+// least returns one of the kinds that were killed least, "" when there is none.
+func least(victims map[string][]string, kills map[string]int, r *rand.Rand) string {
+	var kinds []string
+	for kind, ids := range victims {
+		switch {
+		case len(ids) == 0:
+		case len(kinds) == 0 || kills[kind] < kills[kinds[0]]:
+			kinds = []string{kind}
+		case kills[kind] == kills[kinds[0]]:
+			kinds = append(kinds, kind)
+		}
 	}
-	if len(names) == 0 {
+	if len(kinds) == 0 {
 		return ""
 	}
-	slices.Sort(names) // the same seed and the same states give the same victims
-	least := slices.MinFunc(names, func(a, b string) int { return kills[a] - kills[b] })
-	chosen := names[r.IntN(len(names))]
-	if kills[chosen] >= kills[least]+2 {
-		return least
-	}
-	return chosen
+	slices.Sort(kinds) // a map's order is not to be repeated
+	return kinds[r.IntN(len(kinds))]
 }

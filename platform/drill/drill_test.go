@@ -3,6 +3,7 @@ package drill_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -70,28 +71,97 @@ func TestReportWithoutRowsHoldsNothing(t *testing.T) {
 	}
 }
 
-type killer struct{ killed []string }
-
-func (k *killer) Whole() map[string][]string {
-	return map[string][]string{"cart": {"cart-1", "cart-2"}, "stock": {"stock-1", "stock-2"}}
+type kill struct {
+	kind string
+	at   time.Duration
 }
-func (k *killer) Kill(id string) error { k.killed = append(k.killed, id); return nil }
+
+// killer is a fleet of which each process is away for some time after its death.
+type killer struct {
+	kinds map[string]int           // replicas
+	away  map[string]time.Duration // how long a kind is away
+	until map[string]time.Time
+	began time.Time
+	kills []kill
+}
+
+func (k *killer) Victims() map[string][]string {
+	victims := map[string][]string{}
+	for kind, n := range k.kinds {
+		if time.Now().Before(k.until[kind]) {
+			continue
+		}
+		for i := range n {
+			victims[kind] = append(victims[kind], fmt.Sprintf("%s-%d", kind, i+1))
+		}
+	}
+	return victims
+}
+
+func (k *killer) Kill(id string) error {
+	kind, _, _ := strings.Cut(id, "-")
+	if k.kinds[kind] == 0 {
+		return errors.New("it cannot be killed")
+	}
+	k.kills = append(k.kills, kill{kind, time.Since(k.began)})
+	k.until[kind] = time.Now().Add(k.away[kind])
+	return nil
+}
 
 func TestChaosSharesItsKills(t *testing.T) {
+	kinds := map[string]int{"cart": 2, "orders": 3, "card": 1, "broker": 1, "edge": 1, "control": 1}
 	for seed := range uint64(50) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 61*time.Second)
 			defer cancel()
-			k := &killer{}
-			kills := drill.Chaos(ctx, k, 2*time.Second, seed)
-			if len(k.killed) != 30 || kills["cart"]+kills["stock"] != 30 {
-				t.Errorf("seed %d: %d kills in 61 s, want 30", seed, len(k.killed))
+			k := &killer{kinds: kinds, away: map[string]time.Duration{"orders": 3 * time.Second}, until: map[string]time.Time{}, began: time.Now()}
+			kills := drill.Chaos(ctx, drill.ChaosConfig{Fleet: k, Every: 2 * time.Second, Seed: seed})
+			if len(k.kills) != 30 {
+				t.Errorf("seed %d: %d kills in 61 s, want 30", seed, len(k.kills))
 			}
-			if d := kills["cart"] - kills["stock"]; d < -2 || d > 2 {
-				t.Errorf("seed %d: kills %v are not shared", seed, kills)
+			for kind := range kinds {
+				if n := kills[kind]; n < 4 || n > 6 {
+					t.Errorf("seed %d: kills %v are not shared", seed, kills)
+				}
 			}
 		})
 	}
+}
+
+func TestChaosRepeatsItself(t *testing.T) {
+	run := func(seed uint64) (kinds string) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 61*time.Second)
+			defer cancel()
+			k := &killer{kinds: map[string]int{"a": 2, "b": 2, "c": 1, "d": 1}, until: map[string]time.Time{}, began: time.Now()}
+			drill.Chaos(ctx, drill.ChaosConfig{Fleet: k, Every: time.Second, Seed: seed})
+			for _, one := range k.kills {
+				kinds += one.kind
+			}
+		})
+		return kinds
+	}
+	one, again, other := run(1), run(1), run(2)
+	if one != again || one == other {
+		t.Errorf("the victims of seed 1 were %s and %s, of seed 2 %s", one, again, other)
+	}
+}
+
+func TestChaosKeepsKillsApartWhereItMatters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		k := &killer{kinds: map[string]int{"edge": 1, "stuck": 0}, until: map[string]time.Time{}, began: time.Now()}
+		kills := drill.Chaos(ctx, drill.ChaosConfig{Fleet: k, Every: time.Second, Apart: map[string]time.Duration{"edge": 5 * time.Second}, Seed: 1})
+		if kills["edge"] != 12 || kills["stuck"] != 0 {
+			t.Errorf("kills %v", kills)
+		}
+		for i := range k.kills[1:] {
+			if gap := k.kills[i+1].at - k.kills[i].at; gap < 5*time.Second {
+				t.Errorf("the edge was killed twice in %s", gap)
+			}
+		}
+	})
 }
 
 func TestDown(t *testing.T) {

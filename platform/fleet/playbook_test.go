@@ -11,14 +11,20 @@ import (
 	"testing"
 )
 
-// TestPlaybook loads the examples of the playbook and compares its table of keys
-// with the schema.
-func TestPlaybook(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "playbook", "fleet.md"))
+// playbook reads one of its pages.
+func playbook(t *testing.T, name string) string {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "playbook", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+	return string(page)
+}
+
+// TestPlaybook loads the examples of the playbook and compares its table of keys
+// with the schema.
+func TestPlaybook(t *testing.T) {
+	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(playbook(t, "fleet.md"), -1)
 	if len(examples) < 2 {
 		t.Fatalf("%d examples", len(examples))
 	}
@@ -35,8 +41,7 @@ func TestPlaybook(t *testing.T) {
 	if err := json.Unmarshal(Schema(), &schema); err != nil {
 		t.Fatal(err)
 	}
-	_, table, _ := strings.Cut(string(page), "## Every key")
-	table, _, _ = strings.Cut(table, "\nNames of fleets")
+	table, _, _ := strings.Cut(playbook(t, "muster-yaml.md"), "\nNames of fleets")
 	parts := regexp.MustCompile(`\| \*\*of an? \w+\*\* \| \| \|\n`).Split(table, -1)
 	wants := []map[string]any{schema.Properties, schema.Defs["service"].Properties, schema.Defs["environment"].Properties}
 	if len(parts) != len(wants) {

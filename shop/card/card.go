@@ -25,12 +25,9 @@ var migrations embed.FS
 // The kinds of calls.
 const charge, refund = "charge", "refund"
 
-// How long it takes its time: a charge that is slow to begin, and one whose answer is.
-const slow, lost = 1200 * time.Millisecond, 3 * time.Second
-
-// settle bounds the transaction of a call that is carried out although the caller
-// may have left.
-const settle = 5 * time.Second
+// How long it takes its time, for a charge that is slow to begin and for one whose
+// answer is; and the bound of the transaction of a call whose caller may have left.
+const slow, lost, settle = 1200 * time.Millisecond, 3 * time.Second, 5 * time.Second
 
 // request is a call.
 type request struct {
@@ -120,6 +117,9 @@ func (p *processor) note(ctx context.Context, tx tx.Tx, r request) (known reques
 	if err != nil {
 		return r, "", err
 	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO accounts (reference) VALUES ($1) ON CONFLICT (reference) DO NOTHING`, r.Reference); err != nil {
+		return r, "", err
+	}
 	known = request{Kind: r.Kind, Key: r.Key}
 	if err := tx.QueryRowContext(ctx, `SELECT reference, cents FROM requests WHERE kind = $1 AND key = $2`, r.Kind, r.Key).
 		Scan(&known.Reference, &known.Cents); err != nil {
@@ -153,7 +153,7 @@ func (p *processor) charge(ctx context.Context, tx tx.Tx, r request) (Result, er
 // is back already, the answer is that of the last refund; it stays the key's answer.
 func (p *processor) refund(ctx context.Context, tx tx.Tx, r request) (Result, error) {
 	// Of several refunds of one reference all but one wait here until that has ended.
-	if _, err := tx.ExecContext(ctx, `UPDATE charges SET state = state WHERE key = (SELECT MIN(key) FROM charges WHERE reference = $1)`, r.Reference); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE accounts SET reference = reference WHERE reference = $1`, r.Reference); err != nil {
 		return Result{}, err
 	}
 	var captured, refunded int64
@@ -192,10 +192,7 @@ func name(r request) string {
 }
 
 func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	<-ctx.Done()
 }

@@ -3,33 +3,29 @@ package card
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"strconv"
 )
 
 // Config says how often the processor is unkind. The shares are percent of all
 // references; what is left of a hundred is treated plainly.
 type Config struct {
 	Seed    int64 `yaml:"seed"`    // CARD_SEED: which references fare how
-	Decline int   `yaml:"decline"` // CARD_DECLINE; default 8, as all shares
+	Decline int   `yaml:"decline"` // CARD_DECLINE; default 10, as all shares
 	Delay   int   `yaml:"delay"`   // CARD_DELAY
 	Timeout int   `yaml:"timeout"` // CARD_TIMEOUT
 	Twice   int   `yaml:"twice"`   // CARD_TWICE
 }
 
-// defaults are the shares of a demo: about a third of all orders has trouble.
-var defaults = Config{Decline: 8, Delay: 8, Timeout: 8, Twice: 8}
+// defaults are the shares of a demo: two fifths of all orders have trouble.
+var defaults = Config{Decline: 10, Delay: 10, Timeout: 10, Twice: 10}
 
 // Validate refuses shares that are no percentages, or more than all together.
 func (c Config) Validate() error {
+	sum := 0
 	for _, share := range c.shares() {
-		if share.percent < 0 || share.percent > 100 {
-			return fmt.Errorf("%s is %d: it must be from 0 to 100 percent", share.of, share.percent)
+		if sum += share.percent; share.percent < 0 || sum > 100 {
+			return fmt.Errorf("%s is %d, and the shares up to it are %d percent together: each must be 0 or more, all of them 100 at most", share.of, share.percent, sum)
 		}
-	}
-	if sum := c.Decline + c.Delay + c.Timeout + c.Twice; sum > 100 {
-		return errors.New("decline, delay, timeout and twice are " + strconv.Itoa(sum) + " percent together: they must be 100 at most")
 	}
 	return nil
 }
@@ -60,13 +56,12 @@ func (c Config) fate(kind, reference string) behaviour {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", c.Seed, kind, reference))
 	drawn := int(binary.BigEndian.Uint64(sum[:8]) % 100)
 	for _, share := range c.shares() {
-		if drawn -= share.percent; drawn >= 0 {
-			continue
+		if drawn -= share.percent; drawn < 0 {
+			if kind == refund && share.of == decline {
+				break
+			}
+			return share.of
 		}
-		if kind == refund && share.of == decline {
-			return plain
-		}
-		return share.of
 	}
 	return plain
 }

@@ -30,7 +30,7 @@ func TestFate(t *testing.T) {
 			both++
 		}
 	}
-	for how, percent := range map[behaviour]int{plain: 68, decline: 8, delay: 8, timeout: 8, twice: 8} {
+	for how, percent := range map[behaviour]int{plain: 60, decline: 10, delay: 10, timeout: 10, twice: 10} {
 		if got, fair := shares[how], references*percent/100; got < fair*85/100 || got > fair*115/100 {
 			t.Errorf("%s: %d of %d, want about %d", how, got, references, fair)
 		}

@@ -9,17 +9,16 @@ import (
 	"github.com/musterdev/muster/rest"
 )
 
-type (
-	chargeCard struct {
-		Key       string `header:"Idempotency-Key" required:"true" min:"1" max:"255" doc:"Makes the same charge, sent twice, one charge."`
-		Reference string `json:"reference" required:"true" min:"1" max:"100" doc:"The merchant's own name of it."`
-		Cents     int64  `json:"cents" required:"true" min:"1" max:"100000000000"`
-	}
-	refundCharge struct {
-		Key       string `header:"Idempotency-Key" required:"true" min:"1" max:"255" doc:"Makes the same refund, sent twice, one refund."`
-		Reference string `json:"reference" required:"true" min:"1" max:"100" doc:"All that was captured under it is given back."`
-	}
-)
+type chargeCard struct {
+	Key       string `header:"Idempotency-Key" required:"true" min:"1" max:"255" doc:"Makes the same charge, sent twice, one charge."`
+	Reference string `json:"reference" required:"true" min:"1" max:"100" doc:"The merchant's own name of it."`
+	Cents     int64  `json:"cents" required:"true" min:"1" max:"100000000000"`
+}
+
+type refundCharge struct {
+	Key       string `header:"Idempotency-Key" required:"true" min:"1" max:"255" doc:"Makes the same refund, sent twice, one refund."`
+	Reference string `json:"reference" required:"true" min:"1" max:"100" doc:"All that was captured under it is given back."`
+}
 
 // routes returns the REST API.
 func routes(p *processor, log *slog.Logger) (*rest.API, error) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -55,10 +56,9 @@ func (w *webhooks) run(ctx context.Context) error {
 	var posting sync.WaitGroup
 	for range posters {
 		posting.Go(func() {
-			for {
+			for ctx.Err() == nil {
 				select {
 				case <-ctx.Done():
-					return
 				case hook := <-w.queue:
 					w.deliver(ctx, hook)
 				}
@@ -89,10 +89,7 @@ func (w *webhooks) deliver(ctx context.Context, hook Webhook) {
 func (w *webhooks) post(ctx context.Context, hook Webhook) (again bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	body, err := json.Marshal(hook)
-	if err != nil {
-		return false, err
-	}
+	body, _ := json.Marshal(hook) //nolint:errchkjson // texts and a number
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(body))
 	if err != nil {
 		return false, err
@@ -107,7 +104,6 @@ func (w *webhooks) post(ctx context.Context, hook Webhook) (again bool, err erro
 	if res.StatusCode < 300 {
 		return false, nil
 	}
-	passing := res.StatusCode >= 500 || res.StatusCode == http.StatusRequestTimeout ||
-		res.StatusCode == http.StatusTooEarly || res.StatusCode == http.StatusTooManyRequests
-	return passing, fmt.Errorf("%s answered %s", w.url, res.Status)
+	passing := []int{http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests}
+	return res.StatusCode >= 500 || slices.Contains(passing, res.StatusCode), fmt.Errorf("%s answered %s", w.url, res.Status)
 }

@@ -16,12 +16,29 @@ type Line struct {
 	Quantity int    `json:"quantity"`
 }
 
-// Order is an order that was acknowledged as confirmed.
+// Order is an order that was accepted, and what its shopper saw of it.
 type Order struct {
 	Key  string `json:"key"` // "" when it was placed without one
 	Cart string `json:"cart"`
 	ID   string `json:"id"`
+	// State is the one seen last. Confirmed and Failed are final: they never change.
+	State string `json:"state"`
+	// Cancel is the status that the request to cancel it was answered with: 202, it
+	// will not be confirmed; 409, it is too late. 0: nobody asked, or nothing is known.
+	Cancel int `json:"cancel,omitempty"`
+
+	lines int // it is of so many
 }
+
+// The states of an order.
+const (
+	Pending   = "pending"
+	Confirmed = "confirmed"
+	Failed    = "failed"
+)
+
+// Ended reports whether a state is final.
+func Ended(state string) bool { return state == Confirmed || state == Failed }
 
 func (l *Ledger) add(o Ledger) {
 	l.Lines = append(l.Lines, o.Lines...)

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -81,7 +83,7 @@ func (v *visit) persist(q request) (tries int, err error) {
 			err = unexpected(a)
 		}
 		pause := max(time.Duration(v.random.Int64N(int64(wait))), retryAfter(a))
-		if deadline, _ := ctx.Deadline(); !repeat || time.Until(deadline) < pause {
+		if deadline, _ := ctx.Deadline(); !repeat && !unsent(err) || time.Until(deadline) < pause {
 			return tries, err
 		}
 		sleep(ctx, pause)
@@ -89,6 +91,12 @@ func (v *visit) persist(q request) (tries int, err error) {
 			return tries, err
 		}
 	}
+}
+
+// unsent reports whether a request failed before any of it was sent.
+func unsent(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
 }
 
 func (v *visit) attempt(ctx context.Context, q request) (answer, error) {

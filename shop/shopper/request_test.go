@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -40,6 +41,7 @@ func TestARequestIsRepeatedOnlyWhereThatIsSafeAndNeeded(t *testing.T) {
 	bare := request{method: "POST", path: "/", want: []int{201}}
 	type script []func() (*http.Response, error)
 	lost := func() (*http.Response, error) { return nil, errors.New("connection reset") }
+	refused := func() (*http.Response, error) { return nil, &net.OpError{Op: "dial", Err: errors.New("refused")} }
 	is := func(status int, header ...string) func() (*http.Response, error) {
 		return func() (*http.Response, error) { return reply(status, header...) }
 	}
@@ -54,6 +56,7 @@ func TestARequestIsRepeatedOnlyWhereThatIsSafeAndNeeded(t *testing.T) {
 		{"GET after a lost answer", get, script{lost, is(200)}, 2, true},
 		{"POST with a key after a lost answer", keyed, script{lost, lost, is(201)}, 3, true},
 		{"POST without a key after a lost answer", bare, script{lost, is(201)}, 1, false},
+		{"POST without a key that nobody was there for", bare, script{refused, refused, is(201)}, 3, true},
 		{"PATCH without a key", request{method: "PATCH", path: "/", want: []int{200}}, script{is(503), is(200)}, 1, false},
 		{"overload", keyed, script{is(429), is(503), is(500), is(201)}, 4, true},
 		{"under way", keyed, script{is(409, "Retry-After", "1"), is(201)}, 2, true},

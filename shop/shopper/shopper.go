@@ -1,11 +1,17 @@
 // Package shopper is the shop's load: shoppers who browse, search, fill carts and
 // check out over HTTP, as a browser would, and who remember what they were promised.
 //
+// An order is accepted at once and carried out later: a shopper asks after it until it
+// is confirmed or failed, between other visits. A few are cancelled as soon as they are
+// placed. That an order fails, because its payment was declined or it was cancelled, is
+// a legitimate end.
+//
 // A shopper with keys repeats a request that got no final answer, under the same
 // Idempotency-Key, for up to 15 seconds; the request counts as failed when its final
 // answer is not the expected one. So a fleet that loses an instance must not fail a
-// single request. A careless shopper has no keys and never repeats an unsafe
-// request; what it loses is counted apart.
+// single request. A careless shopper has no keys and repeats an unsafe request only
+// when nobody was there to take it, so that nothing was sent; what it loses is counted
+// apart.
 package shopper
 
 import (
@@ -43,9 +49,13 @@ type Result struct {
 // Tally counts final answers.
 type Tally struct {
 	Requests int
-	Orders   int      // confirmed
+	Orders   int      // accepted
 	Failed   int      // the final answer was not the expected one
 	Failures []string // the first few, described
+
+	// Of the orders accepted: those seen confirmed, and those seen failed, which is a
+	// legitimate end. Others had not ended yet when their shopper left.
+	Confirmed, Compensated int
 }
 
 // maxFailures bounds the failures described.
@@ -105,6 +115,8 @@ func (t *Tally) add(o Tally) {
 	t.Requests += o.Requests
 	t.Orders += o.Orders
 	t.Failed += o.Failed
+	t.Confirmed += o.Confirmed
+	t.Compensated += o.Compensated
 	room := min(len(o.Failures), maxFailures-len(t.Failures))
 	t.Failures = append(t.Failures, o.Failures[:room]...)
 }
@@ -124,6 +136,7 @@ type shopper struct {
 	name   string // begins the keys, so that no two shoppers or runs share one
 	count  int    // of the keys made
 
+	awaits []awaited
 	tally  Tally
 	ledger Ledger
 	times  *hdrhistogram.Histogram

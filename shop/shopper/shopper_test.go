@@ -24,7 +24,10 @@ type fake struct {
 	byKey map[string]any
 	carts map[string][]map[string]any
 	made  int
-	spoil func(operation string, answer map[string]any, w http.ResponseWriter)
+
+	orders map[string]map[string]any
+	ends   bool // orders do, between the first and the second look
+	spoil  func(operation string, answer map[string]any, w http.ResponseWriter)
 }
 
 func (f *fake) handler() http.Handler {
@@ -70,16 +73,31 @@ func (f *fake) handler() http.Handler {
 	})
 	mux.HandleFunc("POST /v1/orders", func(w http.ResponseWriter, r *http.Request) {
 		o, again := f.once(r, func(o map[string]any) {
-			o["state"], o["lines"] = "confirmed", f.carts[o["cart"].(string)]
-			f.carts[o["id"].(string)] = f.carts[o["cart"].(string)]
+			o["state"], o["lines"] = "pending", f.carts[o["cart"].(string)]
+			f.orders[o["id"].(string)] = o
 		})
-		f.answer(w, "order"+again, 201, o)
+		w.Header().Set("Location", fmt.Sprint("/v1/orders/", o["id"]))
+		f.answer(w, "order"+again, 202, o)
+	})
+	mux.HandleFunc("POST /v1/orders/{id}/cancel", func(w http.ResponseWriter, r *http.Request) {
+		f.mu.Lock()
+		o := f.orders[r.PathValue("id")]
+		late := len(f.orders)%2 == 0
+		if o["state"] = "failed"; late {
+			o["state"] = "confirmed"
+		}
+		f.mu.Unlock()
+		f.answer(w, "cancel", map[bool]int{false: 202, true: 409}[late], o)
 	})
 	mux.HandleFunc("GET /v1/orders/{id}", func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
-		lines := f.carts[r.PathValue("id")]
+		o := f.orders[r.PathValue("id")]
+		shown := maps.Clone(o)
+		if o["state"] == "pending" && f.ends {
+			o["state"] = []string{"confirmed", "failed"}[len(f.orders)%2] // when it is asked for again
+		}
 		f.mu.Unlock()
-		f.answer(w, "order page", 200, map[string]any{"id": r.PathValue("id"), "state": "confirmed", "lines": lines})
+		f.answer(w, fmt.Sprint("order page ", shown["state"]), 200, shown)
 	})
 	return mux
 }
@@ -127,9 +145,14 @@ func (f *fake) answer(w http.ResponseWriter, operation string, status int, body 
 // shop runs shoppers against a fake for some (faked) time.
 func shop(t *testing.T, cfg shopper.Config, spoil func(string, map[string]any, http.ResponseWriter)) shopper.Result {
 	t.Helper()
+	return visit(t, cfg, &fake{ends: true, spoil: spoil})
+}
+
+func visit(t *testing.T, cfg shopper.Config, f *fake) shopper.Result {
+	t.Helper()
+	f.byKey, f.carts, f.orders = map[string]any{}, map[string][]map[string]any{}, map[string]map[string]any{}
 	var got shopper.Result
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{byKey: map[string]any{}, carts: map[string][]map[string]any{}, spoil: spoil}
 		h := f.handler()
 		cfg.URL = "http://shop"
 		cfg.Client = &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
@@ -147,16 +170,38 @@ type transport func(*http.Request) (*http.Response, error)
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestAGoodShopIsFoundGood(t *testing.T) {
-	r := shop(t, shopper.Config{Shoppers: 4, Careless: true, For: 10 * time.Second, Think: 100 * time.Millisecond, Seed: 1}, nil)
+	r := shop(t, shopper.Config{Shoppers: 4, Careless: true, For: 60 * time.Second, Think: 100 * time.Millisecond, Seed: 1}, nil)
 	if r.Failed != 0 || r.Careless.Failed != 0 {
 		t.Fatalf("failed: %v, careless: %v", r.Failures, r.Careless.Failures)
 	}
-	if r.Requests < 200 || r.Orders < 10 || r.Careless.Orders < 3 {
+	if r.Requests < 1200 || r.Orders < 60 || r.Careless.Orders < 18 {
 		t.Errorf("%s, careless %+v: too little was done", r, r.Careless)
 	}
 	if len(r.Ledger.Orders) != r.Orders+r.Careless.Orders || len(r.Ledger.Lines) < len(r.Ledger.Orders) {
 		t.Errorf("the ledger has %d orders and %d lines; counted were %d and %d orders",
 			len(r.Ledger.Orders), len(r.Ledger.Lines), r.Orders, r.Careless.Orders)
+	}
+	states, cancels := map[string]int{}, map[int]int{}
+	for _, o := range r.Ledger.Orders {
+		states[o.State]++
+		cancels[o.Cancel]++
+	}
+	if states["confirmed"] != r.Confirmed+r.Careless.Confirmed || states["failed"] != r.Compensated+r.Careless.Compensated || r.Confirmed == 0 || r.Compensated == 0 {
+		t.Errorf("the ledger has %v; counted were %+v and %+v", states, r.Tally, r.Careless)
+	}
+	if states["pending"] > 10 {
+		t.Errorf("%d orders were not seen to end, though every one did", states["pending"])
+	}
+	if cancels[202] == 0 || cancels[409] == 0 || cancels[0] < 4*len(r.Ledger.Orders)/5 {
+		t.Errorf("cancelled, by answer: %v", cancels)
+	}
+}
+
+// Orders that do not end keep nobody from shopping on, and fail no request.
+func TestShoppersDoNotWaitForTheirOrders(t *testing.T) {
+	r := visit(t, shopper.Config{Shoppers: 2, For: 60 * time.Second, Think: 100 * time.Millisecond, Seed: 1}, &fake{})
+	if r.Failed > 0 || r.Orders < 25 || r.Confirmed+r.Compensated > r.Orders/5 {
+		t.Errorf("%+v", r.Tally)
 	}
 }
 
@@ -172,6 +217,7 @@ func TestABadShopIsFoundOut(t *testing.T) {
 	set := func(field string, value any) func(map[string]any, http.ResponseWriter) {
 		return func(a map[string]any, _ http.ResponseWriter) { a[field] = value }
 	}
+	told := map[any]bool{} // orders shown as confirmed
 	tests := []struct {
 		operation string
 		spoil     func(map[string]any, http.ResponseWriter)
@@ -186,13 +232,24 @@ func TestABadShopIsFoundOut(t *testing.T) {
 		{"line", set("quantity", 99), "was added and line"},
 		{"line again", set("id", "other"), "then {ID:other"},
 		{"cart page", set("lines", nil), "put in were"},
-		{"order", set("state", "failed"), "was ordered and order"},
+		{"order", set("state", "paid"), "was ordered and order"},
+		{"order", func(_ map[string]any, w http.ResponseWriter) { w.Header().Del("Location") }, `to be found at ""`},
+		{"order", func(_ map[string]any, w http.ResponseWriter) { w.WriteHeader(201) }, "status 201"},
 		{"order again", set("id", "other"), "then other"},
-		{"order page", set("state", "pending"), "State:pending"},
+		{"cancel", func(_ map[string]any, w http.ResponseWriter) { w.WriteHeader(404) }, "status 404"},
+		{"order page pending", set("state", "lost"), "State:lost"},
+		{"order page confirmed", set("lines", nil), "lines, is {"},
+		{"order page failed", set("state", "confirmed"), "was cancelled and is confirmed"},
+		{"order page confirmed", func(a map[string]any, _ http.ResponseWriter) {
+			if told[a["id"]] {
+				a["state"] = "pending"
+			}
+			told[a["id"]] = true
+		}, "was confirmed and is pending"},
 	}
 	for _, tc := range tests {
 		t.Run(tc.operation+" "+tc.told, func(t *testing.T) {
-			r := shop(t, shopper.Config{Shoppers: 1, For: 20 * time.Second, Think: 50 * time.Millisecond, Seed: 3}, func(operation string, a map[string]any, w http.ResponseWriter) {
+			r := shop(t, shopper.Config{Shoppers: 1, For: time.Minute, Think: 50 * time.Millisecond, Seed: 3}, func(operation string, a map[string]any, w http.ResponseWriter) {
 				if operation == tc.operation {
 					tc.spoil(a, w)
 				}

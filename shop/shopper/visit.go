@@ -37,15 +37,10 @@ type (
 		ID    string `json:"id"`
 		Lines []line `json:"lines"`
 	}
-	order struct {
-		ID    string `json:"id"`
-		State string `json:"state"`
-		Cart  string `json:"cart"`
-		Lines []line `json:"lines"`
-	}
 )
 
 func (v *visit) run() {
+	v.follow()
 	shelf := append(v.browse(), v.search()...)
 	if v.over {
 		return
@@ -59,6 +54,7 @@ func (v *visit) run() {
 	}
 	v.inspect(basket)
 	v.checkout(basket)
+	v.follow()
 }
 
 // browse reads the first page of the catalogue, in some order.
@@ -148,28 +144,6 @@ func (v *visit) inspect(c cart) {
 	}))
 }
 
-// checkout orders a cart, now and then sends the same once more, and reads the order.
-func (v *visit) checkout(c cart) {
-	var o order
-	key, body := v.key(), map[string]any{"cart": c.ID}
-	ok := v.post("/v1/orders", key, body, read(&o, func() error {
-		return that(o.ID != "" && o.State == "confirmed" && o.Cart == c.ID, "cart %s was ordered and order %+v came back", c.ID, o)
-	}))
-	if !ok {
-		return
-	}
-	v.tally.Orders++
-	v.ledger.Orders = append(v.ledger.Orders, Order{Key: key, Cart: c.ID, ID: o.ID})
-	if v.again(key) {
-		var same order
-		v.post("/v1/orders", key, body, read(&same, func() error { return that(same.ID == o.ID, "the key %s made order %s, then %s", key, o.ID, same.ID) }))
-	}
-	var seen order
-	v.get("/v1/orders/"+o.ID, read(&seen, func() error {
-		return that(seen.State == "confirmed" && len(seen.Lines) == len(c.Lines), "order %s of %d lines is %+v", o.ID, len(c.Lines), seen)
-	}))
-}
-
 func (v *visit) get(path string, check func(answer) error) {
 	v.ask(request{method: http.MethodGet, path: path, want: []int{http.StatusOK}, check: check})
 }
@@ -188,4 +162,4 @@ func (v *visit) key() string {
 }
 
 // again decides whether to repeat a request that was answered already.
-func (v *visit) again(key string) bool { return key != "" && v.random.IntN(4) == 0 }
+func (v *visit) again(key string) bool { return key != "" && v.random.IntN(oneIn) == 0 }

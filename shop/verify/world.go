@@ -4,24 +4,43 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"os"
+	"strings"
 
 	"github.com/musterdev/muster/data/tx"
 	"github.com/musterdev/muster/shop/catalog"
-	"github.com/musterdev/muster/shop/query"
 	"github.com/musterdev/muster/shop/shopper"
 )
 
 // world is what the stores hold and what shoppers were told.
 type world struct {
-	promised     shopper.Ledger
+	promised shopper.Ledger
+
 	products     []catalog.Product
 	cartLines    []cartLine
 	stock        []stock
 	reservations []reservation
 	reserved     pieces // by reservation key
-	orders       []order
-	ordered      pieces   // by order id
-	soldTwice    []string // cart lines in more than one order that did not fail
+
+	orders    []order
+	order     map[string]order // the same by id
+	ordered   pieces           // by order id
+	sold      []soldLine
+	soldTwice []string // cart lines in more than one order that did not fail
+
+	charges  []charge
+	refunds  []refund
+	asked    Charges
+	paid     []paid // of each order that the processor was asked for
+	paidAt   map[string]int
+	payments []payment
+
+	parcels map[string][]parcel // by order id
+	mails   map[string][]string // states that were mailed, by order id; nil: nobody mails
+
+	sagas       []saga
+	unpublished []unpublished
+	parked      []parked
 }
 
 type (
@@ -37,79 +56,104 @@ type (
 	order       struct {
 		id, cart, key, state string
 		total, summed        int64
-		settled              bool
+		cancelled            bool
 	}
 	part struct {
 		owner, product string
 		quantity       int64
 	}
+	soldLine struct{ order, line string }
+	charge   struct {
+		order    string
+		cents    int64
+		captured bool
+	}
+	refund struct {
+		order string
+		cents int64
+	}
+	asked struct { // under one key
+		calls              int64
+		declined, timedOut bool
+	}
+	payment struct {
+		order, state string
+		cents        int64
+	}
+	parcel struct {
+		id, order string
+		pieces    int64
+	}
+	saga        struct{ store, name, id, state, step, owner string }
+	unpublished struct{ store, topic, key, refusal string }
+	parked      struct {
+		store, topic, key, failure string
+		dead                       bool
+	}
 )
+
+// String is how a parcel is told of.
+func (p parcel) String() string { return p.id }
 
 // pieces counts pieces by owner (a reservation or an order) and product.
 type pieces map[string]map[string]int64
 
-func load(ctx context.Context, s Stores) (w world, err error) {
-	var reserved, ordered []part
+// reader reads a part of one store.
+type reader func(ctx context.Context, tx *sql.Tx) error
+
+func load(ctx context.Context, s Stores) (*world, error) {
+	w := &world{order: map[string]order{}, parcels: map[string][]parcel{}}
 	readers := []struct {
 		store string
 		db    *sql.DB
-		read  func(ctx context.Context, tx *sql.Tx) error
+		read  []reader
 	}{
-		{"catalog", s.Catalog, func(ctx context.Context, tx *sql.Tx) (err error) {
-			w.products, err = query.All(ctx, tx, func(p *catalog.Product) []any {
-				return []any{&p.ID, &p.Name, &p.Category, &p.Price, &p.Description}
-			}, `SELECT id, name, category, price, description FROM products`)
-			return err
-		}},
-		{"cart", s.Cart, func(ctx context.Context, tx *sql.Tx) (err error) {
-			w.cartLines, err = query.All(ctx, tx, func(l *cartLine) []any {
-				return []any{&l.id, &l.cart, &l.key, &l.product, &l.quantity}
-			}, `SELECT id, cart, request_key, product, quantity FROM cart_lines ORDER BY cart, position`)
-			return err
-		}},
-		{"inventory", s.Inventory, func(ctx context.Context, tx *sql.Tx) (err error) {
-			w.stock, err = query.All(ctx, tx, func(s *stock) []any {
-				return []any{&s.product, &s.initial, &s.free, &s.reserved, &s.sold}
-			}, `SELECT product, initial, free, reserved, sold FROM stock ORDER BY product`)
-			if err != nil {
-				return err
-			}
-			w.reservations, err = query.All(ctx, tx, func(r *reservation) []any {
-				return []any{&r.key, &r.state}
-			}, `SELECT key, state FROM reservations ORDER BY key`)
-			if err != nil {
-				return err
-			}
-			reserved, err = query.All(ctx, tx, parts, `SELECT key, product, CAST(SUM(quantity) AS BIGINT) FROM reservation_lines GROUP BY key, product`)
-			return err
-		}},
-		{"orders", s.Orders, func(ctx context.Context, tx *sql.Tx) (err error) {
-			w.orders, err = query.All(ctx, tx, func(o *order) []any {
-				return []any{&o.id, &o.cart, &o.key, &o.state, &o.total, &o.settled, &o.summed}
-			}, `SELECT id, cart, request_key, state, total, settled = 1,
-				(SELECT CAST(COALESCE(SUM(quantity * price), 0) AS BIGINT) FROM order_lines WHERE order_id = id) FROM orders ORDER BY created_at, id`)
-			if err != nil {
-				return err
-			}
-			ordered, err = query.All(ctx, tx, parts, `SELECT order_id, product, CAST(SUM(quantity) AS BIGINT) FROM order_lines GROUP BY order_id, product`)
-			if err != nil {
-				return err
-			}
-			w.soldTwice, err = query.All(ctx, tx, query.Value[string], `SELECT cart_line FROM order_lines JOIN orders ON id = order_id
-				WHERE state <> 'failed' GROUP BY cart_line HAVING COUNT(*) > 1 ORDER BY cart_line`)
-			return err
-		}},
+		{"catalog", s.Catalog, []reader{w.readCatalog}},
+		{"cart", s.Cart, []reader{w.readCart}},
+		{"inventory", s.Inventory, []reader{w.readInventory}},
+		{"orders", s.Orders, []reader{w.readOrders, w.readSagas("orders"), w.readOutbox("orders"), w.readParked("orders")}},
+		{"payments", s.Payments, []reader{w.readPayments, w.readSagas("payments"), w.readOutbox("payments"), w.readParked("payments")}},
+		{"shipping", s.Shipping, []reader{w.readShipping, w.readOutbox("shipping"), w.readParked("shipping")}},
+		{"card", s.Card, []reader{w.readCard}},
+		{"broker", s.Broker, []reader{w.readParked("broker")}},
 	}
 	for _, r := range readers {
-		if err := tx.Read(ctx, r.db, r.read); err != nil {
-			return w, fmt.Errorf("%s: %w", r.store, err)
+		if r.db == nil {
+			if r.store == "broker" {
+				continue
+			}
+			return w, fmt.Errorf("%s: there is no database", r.store)
+		}
+		for _, read := range r.read {
+			if err := tx.Read(ctx, r.db, read); err != nil {
+				return w, fmt.Errorf("%s: %w", r.store, err)
+			}
 		}
 	}
-	w.reserved, w.ordered = byOwner(reserved), byOwner(ordered)
-	return w, nil
+	w.addPaid()
+	if s.Mails == "" {
+		return w, nil
+	}
+	return w, w.readMails(s.Mails)
 }
 
-func parts(p *part) []any { return []any{&p.owner, &p.product, &p.quantity} }
+// readMails knows a mail by its file, <order>.<state>.json. A mail appears whole or
+// not at all; other files are on their way to become one.
+func (w *world) readMails(folder string) error {
+	files, err := os.ReadDir(folder)
+	if err != nil && !os.IsNotExist(err) { // nothing was mailed yet
+		return fmt.Errorf("mails: %w", err)
+	}
+	w.mails = map[string][]string{}
+	for _, f := range files {
+		name, isMail := strings.CutSuffix(f.Name(), ".json")
+		order, state, _ := strings.Cut(name, ".")
+		if isMail && !strings.HasPrefix(name, ".") {
+			w.mails[order] = append(w.mails[order], state)
+		}
+	}
+	return nil
+}
 
 func byOwner(parts []part) pieces {
 	all := pieces{}
@@ -129,6 +173,14 @@ func (p pieces) sum(owners []string) map[string]int64 {
 		for product, n := range p[owner] {
 			total[product] += n
 		}
+	}
+	return total
+}
+
+// count adds up the pieces of one owner.
+func (p pieces) count(owner string) (total int64) {
+	for _, n := range p[owner] {
+		total += n
 	}
 	return total
 }

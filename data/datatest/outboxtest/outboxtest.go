@@ -30,6 +30,7 @@ func Run(t *testing.T, fresh dbtest.Fresh) {
 		"refused with its batch":               refusedBatch,
 		"a row that cannot be read":            unreadable,
 		"not before its time":                  notBefore,
+		"due in the middle of a look":          dueMeanwhile,
 		"woken after the commit":               woken,
 		"what is refused at the door":          badInput,
 		"without its table":                    unmigrated,

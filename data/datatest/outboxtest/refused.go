@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -165,5 +166,46 @@ func notBefore(t *testing.T, open func() *sql.DB) {
 	dbtest.Want(t, "published before its time", early, false)
 	if got := fmt.Sprint(b.events(t)); got != "map[a:[1 2 3] b:[4 5]]" {
 		t.Error(got)
+	}
+}
+
+// Messages become due in the middle of a look into the table. What comes behind them is
+// not taken for free by the same look.
+func dueMeanwhile(t *testing.T, open func() *sql.DB) {
+	const rounds, keys = 6, 120
+	db, b := migrated(t, open), newBroker()
+	r := relayed(t, db, b)
+	for round := range rounds {
+		due := time.Now().Add(150 * time.Millisecond)
+		dbtest.Succeed(t, tx.Do(t.Context(), db, func(ctx context.Context, tx *sql.Tx) error {
+			for i := range 2 * keys { // of each key one that waits, and behind all of them one that does not
+				key := fmt.Sprint(round, ".", i%keys)
+				msg, err := happened.Msg(ctx, key, event{key, i/keys + 1})
+				if err != nil {
+					return err
+				}
+				if i < keys {
+					msg.NotBefore = due
+				}
+				if err := outbox.AppendMsg(ctx, tx, msg); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		dbtest.Eventually(t, "the time", func() bool { return time.Until(due) < 20*time.Millisecond })
+		for time.Until(due) > -20*time.Millisecond { // it looks all the time
+			r.Wake()
+			runtime.Gosched()
+		}
+		dbtest.Eventually(t, "the outbox to be empty", func() bool {
+			r.Wake()
+			return rows(t, db) == 0
+		})
+	}
+	for round := range rounds {
+		for i := range keys {
+			b.wantOrder(t, fmt.Sprint(round, ".", i), 2)
+		}
 	}
 }

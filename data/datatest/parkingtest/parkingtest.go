@@ -21,6 +21,7 @@ func Run(t *testing.T, fresh dbtest.Fresh) {
 		"leased to one":                   leased,
 		"leased to one at a time":         leasedAtOnce,
 		"a crash counts as a try":         crashed,
+		"no more than asked for":          bounded,
 		"kept while it is tried":          kept,
 		"later":                           later,
 		"the dead hold their key":         dead,

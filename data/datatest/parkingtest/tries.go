@@ -171,13 +171,36 @@ func crashed(t *testing.T, open func() *sql.DB) {
 	for i := range 3 {
 		p := due(t, s, 1)
 		dbtest.Want(t, "tries that failed", p[0].Attempts, i)
+		dbtest.Want(t, "tries that did not end", p[0].Lost, i)
 		lapse(t, db)
 	}
 	p := due(t, s, 1)[0]
+	dbtest.Want(t, "tries that did not end", p.Lost, 3)
 	settle(t, s, p, bus.Outcome{Error: "boom"})
 	p = due(t, s, 1)[0]
 	dbtest.Want(t, "tries that failed", p.Attempts, 4)
+	dbtest.Want(t, "tries that did not end since the last that did", p.Lost, 0)
 	dbtest.Want(t, "error", p.Error, "boom")
+	lapse(t, db)
+	p = due(t, s, 1)[0]
+	dbtest.Want(t, "tries that did not end", p.Lost, 1)
+	settle(t, s, p, bus.Outcome{Dead: true, Error: "boom"})
+	dbtest.Succeed(t, s.Redrive(t.Context(), list(t, s, parking.Filter{})[0].ID))
+	dbtest.Want(t, "tries that did not end before it was redriven", due(t, s, 1)[0].Lost, 0)
+}
+
+// However the engine below carries the statement out, it leases no more than it was
+// asked for: who asks has no hands for them.
+func bounded(t *testing.T, open func() *sql.DB) {
+	s, db := store(t, open)
+	park(t, s, "", "0")
+	dbtest.Execute(t, db, "ANALYZE muster_parked") // the planner takes it for a table of one row
+	for i := range 40 {
+		park(t, s, "", fmt.Sprint("m", i))
+	}
+	for range 10 {
+		dbtest.Want(t, "leased", len(due(t, s, 2)), 2)
+	}
 }
 
 func kept(t *testing.T, open func() *sql.DB) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/musterdev/muster"
 	"github.com/musterdev/muster/platform/fleet"
+	"github.com/musterdev/muster/platform/local"
 	"github.com/musterdev/muster/platform/supervise/event"
 )
 
@@ -41,6 +42,8 @@ type commands struct {
 	Scale  scaleCmd  `cmd:"" help:"Change how many replicas of a service run: muster scale cart=3."`
 	Down   downCmd   `cmd:"" help:"End a fleet that runs."`
 	Env    envCmd    `cmd:"" help:"Print the environment of one service, to run it in a debugger."`
+	Saga   sagaCmd   `cmd:"" help:"Show sagas and mend them."`
+	Bus    busCmd    `cmd:"" help:"Show how events fare, and settle those that nobody could handle."`
 	Drill  drillCmd  `cmd:"" help:"Break something on purpose and measure what users see."`
 	Gen    genCmd    `cmd:"" help:"Compile .proto files and generate Go code; only Go need be installed."`
 	Schema schemaCmd `cmd:"" help:"Print the JSON Schema of muster.yaml, for editors."`
@@ -60,7 +63,7 @@ func (e usageError) Unwrap() error { return e.error }
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // errInterrupted ends a verb that a signal kept from its end.
-var errInterrupted = errors.New("interrupted")
+var errInterrupted = local.ErrInterrupted
 
 // notHeld ends a drill or a demo of which these targets did not hold.
 func notHeld(which []string) error {

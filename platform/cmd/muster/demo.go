@@ -8,12 +8,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
+	"github.com/musterdev/muster/platform/cmd/muster/reference"
 	"github.com/musterdev/muster/platform/drill"
 	"github.com/musterdev/muster/shop/shopper"
-	"github.com/musterdev/muster/shop/verify"
 )
 
 // demoCmd runs the shop. Alone it serves until Ctrl-C; with --for shoppers come for
@@ -21,13 +20,14 @@ import (
 type demoCmd struct {
 	For       *time.Duration `placeholder:"30s" help:"Drive shoppers for so long."`
 	Exit      bool           `help:"End afterwards; the exit status says whether everything held."`
-	Chaos     bool           `help:"Two replicas each; every 2 s a random replica is killed."`
+	Chaos     bool           `help:"Two replicas each; every 2 s some process is killed, engines too."`
 	Single    bool           `help:"Supervisor and engines in one process."`
 	InProcess bool           `name:"in-process" help:"Everything in one process: services, engines and all."`
 	Replicas  *int           `placeholder:"N" help:"Replicas of each service; 1, or 2 with --chaos."`
 	Shoppers  int            `default:"8" help:"Shoppers at the same time."`
 	Seed      uint64         `placeholder:"N" help:"Makes the shoppers' and the chaos's choices repeatable."`
 	Dir       string         `placeholder:"DIR" help:"Keep the data here instead of a temporary folder."`
+	Postgres  string         `placeholder:"URL" help:"Keep the services' data in fresh databases of this PostgreSQL server, dropped at the end."`
 	JSON      bool           `name:"json" help:"Print the result as JSON."`
 
 	// Set by check.
@@ -37,9 +37,13 @@ type demoCmd struct {
 
 const (
 	chaosEvery = 2 * time.Second
-	quietFor   = 15 * time.Second // how long after the shoppers every promise may still be on its way
+	quietFor   = 30 * time.Second // how long after the shoppers every promise may still be on its way
 	think      = 20 * time.Millisecond
 )
+
+// apart keeps the kills of a part that everything goes through apart: it is to be seen
+// to come back.
+var apart = map[string]time.Duration{"edge": 5 * time.Second, "broker": 5 * time.Second}
 
 func (c *demoCmd) Run(ctx context.Context, t terminal) error {
 	if err := c.check(); err != nil {
@@ -66,12 +70,26 @@ func (c *demoCmd) Run(ctx context.Context, t terminal) error {
 	if c.JSON {
 		out = t.err
 	}
-	shop, err := c.open(ctx, dir, out)
+	return c.keep(ctx, func(databases map[string]string) error {
+		shop, err := c.open(ctx, dir, out, databases)
+		if err != nil {
+			return err
+		}
+		err = c.serve(ctx, shop, t, out)
+		return errors.Join(err, shop.close())
+	})
+}
+
+// keep makes the databases that were asked for and drops them when run has ended.
+func (c *demoCmd) keep(ctx context.Context, run func(databases map[string]string) error) error {
+	if c.Postgres == "" {
+		return run(nil)
+	}
+	fresh, err := reference.CreateDatabases(ctx, c.Postgres, reference.Stored(), c.replicas)
 	if err != nil {
 		return err
 	}
-	err = c.serve(ctx, shop, t, out)
-	return errors.Join(err, shop.close())
+	return errors.Join(run(fresh.URLs), fresh.Drop())
 }
 
 func (c *demoCmd) check() error {
@@ -106,8 +124,8 @@ func (c *demoCmd) check() error {
 	return nil
 }
 
-func (c *demoCmd) open(ctx context.Context, dir string, out io.Writer) (*shopFleet, error) {
-	o := shopOptions{dir: dir, replicas: c.replicas, single: c.Single, anyPort: c.Exit, out: out, quiet: c.Chaos}
+func (c *demoCmd) open(ctx context.Context, dir string, out io.Writer, databases map[string]string) (*shopFleet, error) {
+	o := shopOptions{dir: dir, replicas: c.replicas, single: c.Single, anyPort: c.Exit, out: out, quiet: c.Chaos, databases: databases}
 	if c.InProcess {
 		return openInProcess(ctx, o)
 	}
@@ -136,35 +154,9 @@ func (c *demoCmd) serve(ctx context.Context, shop *shopFleet, t terminal, out io
 		return shop.wait(ctx)
 	}
 	if !o.Held {
-		return notHeld(o.missed)
+		return notHeld(o.Missed)
 	}
 	return nil
-}
-
-// careless is what the one shopper without keys met.
-type careless struct {
-	Requests int      `json:"requests"`
-	Orders   int      `json:"orders"`
-	Failed   int      `json:"failed"`
-	Failures []string `json:"failures,omitempty"`
-}
-
-// outcome is what a driven demo found.
-type outcome struct {
-	Requests   int                `json:"requests"`
-	Orders     int                `json:"orders"`
-	Failed     int                `json:"failed"`
-	P50        float64            `json:"p50_ms"`
-	P99        float64            `json:"p99_ms"`
-	Failures   []string           `json:"failures,omitempty"`
-	Careless   careless           `json:"careless"`
-	Kills      map[string]int     `json:"kills,omitempty"`
-	Violations []verify.Violation `json:"violations,omitempty"`
-	Quiet      float64            `json:"quiet_s"` // until every promise was kept
-	Seed       uint64             `json:"seed"`
-	Held       bool               `json:"held"`
-	line       string
-	missed     []string // the targets that did not hold
 }
 
 // drive lets shoppers shop, with chaos where asked for, then waits for quiet and
@@ -178,7 +170,9 @@ func (c *demoCmd) drive(ctx context.Context, shop *shopFleet) (*outcome, error) 
 	chaos, endChaos := context.WithTimeout(ctx, c.length)
 	defer endChaos()
 	if c.Chaos {
-		go func() { kills <- drill.Chaos(chaos, shop, chaosEvery, c.Seed) }()
+		go func() {
+			kills <- drill.Chaos(chaos, drill.ChaosConfig{Fleet: shop, Every: chaosEvery, Apart: apart, Seed: c.Seed})
+		}()
 	} else {
 		kills <- nil
 	}
@@ -187,72 +181,23 @@ func (c *demoCmd) drive(ctx context.Context, shop *shopFleet) (*outcome, error) 
 	})
 	endChaos()
 	o := &outcome{
-		Requests: r.Requests, Orders: r.Orders, Failed: r.Failed, Failures: r.Failures, Careless: careless(r.Careless), Seed: c.Seed,
-		P50: r.P50.Seconds() * 1000, P99: r.P99.Seconds() * 1000, Kills: <-kills, line: r.String(),
+		Requests: r.Requests, Orders: r.Orders, Failed: r.Failed, Failures: r.Failures, Careless: carelessOf(r.Careless),
+		P50: r.P50.Seconds() * 1000, P99: r.P99.Seconds() * 1000, Kills: <-kills, Seed: c.Seed, shopping: r.String(), length: c.length,
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	for _, kind := range shop.kinds() {
+		if c.Chaos {
+			o.Kills[kind] += 0 // also one that was never killed is shown
+		}
+	}
 	began := time.Now()
-	var err error
-	if o.Violations, err = shop.verify(ctx, r.Ledger, quietFor); err != nil {
+	found, err := shop.verify(ctx, r.Ledger, quietFor)
+	if err != nil {
 		return nil, err
 	}
-	o.Quiet = time.Since(began).Seconds()
+	o.found(found, time.Since(began))
 	o.judge()
 	return o, nil
-}
-
-// judge says what held and what did not. Who has no keys must not repeat a request
-// that may have had its effect, so each kill may cost that one shopper one answer.
-func (o *outcome) judge() {
-	killed := 0
-	for _, n := range o.Kills {
-		killed += n
-	}
-	o.missed = nil
-	miss := func(missed bool, format string, args ...any) {
-		if missed {
-			o.missed = append(o.missed, fmt.Sprintf(format, args...))
-		}
-	}
-	miss(o.Failed > 0, "%d requests failed", o.Failed)
-	miss(o.Orders == 0, "nobody could order anything")
-	miss(len(o.Violations) > 0, "%d invariants violated", violated(o.Violations))
-	miss(o.Careless.Failed > killed, "the shopper without keys failed %d times, in %d kills", o.Careless.Failed, killed)
-	o.Held = len(o.missed) == 0
-}
-
-func (o *outcome) print(w io.Writer) error {
-	var b strings.Builder
-	if o.Kills != nil {
-		total := 0
-		for _, service := range sortedKeys(o.Kills) {
-			total += o.Kills[service]
-			fmt.Fprintf(&b, "kills of %s: %d\n", service, o.Kills[service])
-		}
-		fmt.Fprintf(&b, "kills: %d, seed %d\n", total, o.Seed)
-	}
-	for _, f := range o.Failures {
-		fmt.Fprintf(&b, "failed: %s\n", f)
-	}
-	fmt.Fprintf(&b, "one shopper without keys: requests=%d orders=%d failed=%d\n", o.Careless.Requests, o.Careless.Orders, o.Careless.Failed)
-	for _, f := range o.Careless.Failures {
-		fmt.Fprintf(&b, "  failed: %s\n", f)
-	}
-	fmt.Fprintf(&b, "invariants: %d proven, %d violated, %.1f s after the last shopper\n", len(verify.Invariants()), violated(o.Violations), o.Quiet)
-	for _, v := range o.Violations {
-		fmt.Fprintf(&b, "violated: %s\n", v)
-	}
-	b.WriteString(o.line + "\n")
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-func violated(list []verify.Violation) int {
-	seen := map[string]bool{}
-	for _, v := range list {
-		seen[v.Invariant] = true
-	}
-	return len(seen)
 }

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/musterdev/muster/platform/fleet"
 	"github.com/musterdev/muster/platform/preflight"
@@ -37,7 +36,11 @@ func (c *doctorCmd) Run(ctx context.Context, t terminal) error {
 		}
 		found = append(found, preflight.Examine(ctx, f, ownPorts(ctx, f), there)...)
 	}
-	if err := c.print(t, found); err != nil {
+	write := preflight.WriteTable
+	if c.JSON {
+		write = func(w io.Writer, found []preflight.Finding) error { return writeJSON(w, found) }
+	}
+	if err := write(t.out, found); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(found, func(f preflight.Finding) bool { return f.Status == preflight.Fail }) {
@@ -46,25 +49,13 @@ func (c *doctorCmd) Run(ctx context.Context, t terminal) error {
 	return nil
 }
 
-func (c *doctorCmd) print(t terminal, found []preflight.Finding) error {
-	if c.JSON {
-		return writeJSON(t.out, found)
-	}
-	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
-	for _, f := range found {
-		// continuation lines of a fleet file with several mistakes stay in their column
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", f.Status, f.Check, strings.ReplaceAll(f.Detail, "\n", "\n\t\t"))
-	}
-	return w.Flush()
-}
-
 // ownPorts returns whether a port is one of the fleet that runs in this folder.
 func ownPorts(ctx context.Context, f *fleet.Fleet) func(int) bool {
 	st, err := answered(ctx, fleetDir{Dir: f.Dir}, patience, (*ctl.Client).Status)
 	if err != nil {
 		return func(int) bool { return false } // none runs
 	}
-	own := map[int]bool{}
+	own := map[int]bool{f.Broker.Port: preflight.Broker(f)} // the broker says its other port
 	all := slices.Clone(st.Engines)
 	for _, s := range st.Services {
 		all = append(all, s.Instances...)
@@ -73,7 +64,7 @@ func ownPorts(ctx context.Context, f *fleet.Fleet) func(int) bool {
 		own[i.Port], own[i.GRPCPort] = true, true
 	}
 	if len(st.Engines) == 0 { // up --single: they are in the supervisor
-		own[f.Edge.Port], own[f.Control.Port] = true, true
+		own[f.Edge.Port], own[f.Control.Port], own[f.Broker.HTTP] = true, true, preflight.Broker(f)
 	}
 	return func(port int) bool { return own[port] }
 }

@@ -8,7 +8,9 @@ import (
 
 	"github.com/musterdev/muster"
 	"github.com/musterdev/muster/drivers/otlp"
+	"github.com/musterdev/muster/drivers/sqlite"
 	"github.com/musterdev/muster/observe"
+	"github.com/musterdev/muster/platform/broker"
 	"github.com/musterdev/muster/platform/control"
 	"github.com/musterdev/muster/platform/gateway"
 	"github.com/musterdev/muster/platform/supervise/guard"
@@ -24,6 +26,7 @@ const flushWithin = 3 * time.Second
 type engineCmd struct {
 	Control  controlCmd  `cmd:"" help:"The registry."`
 	Edge     edgeCmd     `cmd:"" help:"The gateway."`
+	Broker   brokerCmd   `cmd:"" help:"Events: NATS JetStream, and events over HTTP."`
 	Guardian guardianCmd `cmd:"" help:"Ends a fleet whose supervisor died."`
 }
 
@@ -58,6 +61,18 @@ func (c *edgeCmd) Run(ctx context.Context) error {
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
 	defer cancel()
 	return errors.Join(err, cfg.Telemetry.Shutdown(flush))
+}
+
+type brokerCmd struct {
+	Port          int    `required:"" help:"Port of the NATS protocol; no matter when MUSTER_BUS_URL names an outside broker."`
+	Store         string `required:"" help:"Folder for the messages."`
+	Subscriptions string `required:"" help:"What to post where, JSON."`
+}
+
+func (c *brokerCmd) Run(ctx context.Context) error {
+	return muster.Run(ctx, []muster.Service{broker.Service(broker.Config{
+		Port: c.Port, StoreDir: c.Store, External: os.Getenv("MUSTER_BUS_URL"), Subscriptions: c.Subscriptions,
+	})}, muster.With(sqlite.Driver, otlp.Driver), muster.LogTo(os.Stderr))
 }
 
 type guardianCmd struct{}

@@ -31,7 +31,7 @@ func beginDemo(t *testing.T) (cmd *exec.Cmd, out *os.File, temp string) {
 	}
 	temp = t.TempDir()
 	cmd = exec.Command(path, "demo")
-	cmd.Env = append(os.Environ(), "MUSTER_EDGE_PORT=0", "MUSTER_CONTROL_PORT=0", "DEMO_OF="+temp, "TMPDIR="+temp)
+	cmd.Env = append(os.Environ(), "MUSTER_EDGE_PORT=0", "MUSTER_CONTROL_PORT=0", "MUSTER_BROKER_PORT=0", "MUSTER_BROKER_HTTP_PORT=0", "DEMO_OF="+temp, "TMPDIR="+temp)
 	cmd.Stdout, cmd.Stderr = in, &output{}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ func TestNothingOutlivesTheSupervisor(t *testing.T) {
 	dir := t.TempDir()
 	out := &output{}
 	cmd := exec.Command(path, "demo", "--dir", dir)
-	cmd.Env = append(os.Environ(), "MUSTER_EDGE_PORT=0", "MUSTER_CONTROL_PORT=0", "DEMO_OF="+dir)
+	cmd.Env = append(os.Environ(), "MUSTER_EDGE_PORT=0", "MUSTER_CONTROL_PORT=0", "MUSTER_BROKER_PORT=0", "MUSTER_BROKER_HTTP_PORT=0", "DEMO_OF="+dir)
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

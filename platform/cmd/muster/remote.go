@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
+	"github.com/musterdev/muster/platform/ops"
 	"github.com/musterdev/muster/platform/supervise/ctl"
-	"github.com/musterdev/muster/platform/supervise/instance"
 	"github.com/musterdev/muster/platform/supervise/logs"
 )
 
@@ -49,31 +48,7 @@ func (c *psCmd) Run(ctx context.Context, t terminal) error {
 	if c.JSON {
 		return writeJSON(t.out, st)
 	}
-	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "INSTANCE\tSTATE\tPID\tHTTP\tGRPC\tUPTIME\tRESTARTS\tLAST EXIT")
-	for _, e := range st.Engines {
-		row(w, e)
-	}
-	for _, s := range st.Services {
-		for _, i := range s.Instances {
-			row(w, i)
-		}
-		if s.Ready < s.Want || s.Trouble != "" {
-			_, _ = fmt.Fprintf(w, "%s\t%d of %d ready\t\t\t\t\t\t%s\n", s.Name, s.Ready, s.Want, s.Trouble)
-		}
-	}
-	return w.Flush()
-}
-
-func row(w *tabwriter.Writer, i instance.Status) {
-	number := func(n int) string {
-		if n == 0 {
-			return "-"
-		}
-		return strconv.Itoa(n)
-	}
-	up := time.Duration(float64(i.Uptime) * float64(time.Second)).Round(time.Second)
-	_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", i.ID, i.Phase, number(i.PID), number(i.Port), number(i.GRPCPort), up, i.Restarts, i.LastExit)
+	return ops.WriteStatus(t.out, st)
 }
 
 // logsCmd shows what services print.

@@ -20,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/musterdev/muster"
+	"github.com/musterdev/muster/platform/cmd/muster/reference"
 )
 
 // The command line is tested as its users meet it: scripts start the real binary,
@@ -35,6 +36,8 @@ func TestScripts(t *testing.T) {
 			// any free ports: scripts run beside one another and beside a user's own fleet
 			e.Setenv("MUSTER_EDGE_PORT", "0")
 			e.Setenv("MUSTER_CONTROL_PORT", "0")
+			e.Setenv("MUSTER_BROKER_PORT", "0")
+			e.Setenv("MUSTER_BROKER_HTTP_PORT", "0")
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
@@ -88,7 +91,7 @@ func lookPath(ts *testscript.TestScript, name string) string {
 
 func environ(ts *testscript.TestScript) []string {
 	env := []string{"WORK=" + ts.Getenv("WORK")}
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "MUSTER_EDGE_PORT", "MUSTER_CONTROL_PORT"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "MUSTER_EDGE_PORT", "MUSTER_CONTROL_PORT", "MUSTER_BROKER_PORT", "MUSTER_BROKER_HTTP_PORT"} {
 		if v := ts.Getenv(name); v != "" {
 			env = append(env, name+"="+v)
 		}
@@ -191,7 +194,7 @@ func svc() {
 				}
 			}
 			return app.Serve(ctx)
-		}}, drivers())
+		}}, reference.Drivers())
 	case "never":
 		http.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "still looking for my keys", http.StatusServiceUnavailable)
@@ -208,6 +211,14 @@ func svc() {
 		}
 		fmt.Println("locked")
 		select {}
+	case "maker":
+		muster.Main(muster.Service{Name: os.Getenv("MUSTER_SERVICE"), Run: maker}, reference.Drivers())
+	case "taker":
+		fail(taker())
+	case "post":
+		if err := post(os.Args[2]); err != nil {
+			fail(err)
+		}
 	case "exit":
 		fmt.Println("first words")
 		fmt.Println("last words")

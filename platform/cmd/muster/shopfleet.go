@@ -5,188 +5,88 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/musterdev/muster/drivers/sqlite"
-	"github.com/musterdev/muster/platform/fleet"
+	"github.com/musterdev/muster/platform/cmd/muster/reference"
+	"github.com/musterdev/muster/platform/local"
 	"github.com/musterdev/muster/platform/supervise"
-	"github.com/musterdev/muster/platform/supervise/instance"
-	"github.com/musterdev/muster/shop"
-	inventoryv1 "github.com/musterdev/muster/shop/proto/inventory/v1"
 	"github.com/musterdev/muster/shop/shopper"
 	"github.com/musterdev/muster/shop/verify"
 )
 
-// shopFleet is the shop as it runs for a demo or a drill.
+// shopFleet is the shop as it runs for a demo or a drill, and what is told of it.
 type shopFleet struct {
-	url     string
-	control string
-	dir     string
-	fleet   *running   // nil in one process
-	show    *progress  // of the fleet; nil in one process
-	ended   chan error // gets its end in one process
-	cancel  context.CancelFunc
+	*reference.Fleet
+
+	url   string
+	dir   string
+	fleet *local.Fleet    // nil in one process
+	show  *local.Progress // of the fleet; nil in one process
 }
 
 type shopOptions struct {
 	dir      string
 	replicas int
 	single   bool
-	anyPort  bool // nobody need find the edge: do not stand in another demo's way
-	inner    bool // the edge passes on what only services should call, so that a drill can
+	anyPort  bool // see reference.Options
+	inner    bool // the same
 	out      io.Writer
 	quiet    bool
+
+	databases map[string]string // URLs by service; a service that has none here keeps its SQLite file
 }
 
-// openShop starts the shop's fleet from this binary alone: each instance is this
-// program again.
+func (o shopOptions) reference(show *local.Progress) reference.Options {
+	r := reference.Options{
+		Dir: o.dir, Replicas: o.replicas, Single: o.single, AnyPort: o.anyPort, Inner: o.inner, Databases: o.databases, Out: o.out,
+	}
+	if show != nil {
+		r.Events = show.Show
+	}
+	return r
+}
+
+// openShop starts the shop's fleet, each instance a process.
 func openShop(ctx context.Context, o shopOptions) (*shopFleet, error) {
-	f, err := shopFile(o)
+	p := &local.Progress{Out: o.out, Calm: o.quiet}
+	p.Quiet.Store(o.quiet)
+	f, err := reference.Open(ctx, o.reference(p))
 	if err != nil {
 		return nil, err
 	}
-	p := &progress{out: o.out, calm: o.quiet}
-	p.quiet.Store(o.quiet)
-	l := &local{fleet: f, dir: o.dir, single: o.single, events: p.show}
-	up, err := l.start(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &shopFleet{url: up.EdgeURL, control: up.ControlURL, dir: o.dir, fleet: up, show: p}, nil
+	return &shopFleet{Fleet: f, url: f.URL, dir: f.Dir, fleet: f.Processes(), show: p}, nil
 }
 
-// shopFile reads the shop's muster.yaml out of the binary. What it would build from
-// source is this binary here.
-func shopFile(o shopOptions) (*fleet.Fleet, error) {
-	exe, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find the muster binary itself: %w", err)
-	}
-	file := filepath.Join(o.dir, "muster.yaml")
-	if err := os.WriteFile(file, shop.Fleet, 0o644); err != nil {
-		return nil, fmt.Errorf("write the demo's muster.yaml: %w", err)
-	}
-	lookup := os.LookupEnv
-	if o.anyPort {
-		lookup = anyPort
-	}
-	f, err := fleet.Load(file, fleet.Options{Env: lookup})
+// openInProcess runs the whole shop and the engines in this one process.
+func openInProcess(ctx context.Context, o shopOptions) (*shopFleet, error) {
+	f, err := reference.OpenInProcess(ctx, o.reference(nil), func(name string) { _, _ = fmt.Fprintf(o.out, "%-14s ready\n", name) })
 	if err != nil {
 		return nil, err
 	}
-	for i := range f.Services {
-		s := &f.Services[i]
-		s.GoPackage, s.GoFlags, s.Run = "", nil, []string{exe, "shop", s.Name}
-		s.Replicas = o.replicas
-		if o.inner && s.Name == "inventory" {
-			s.Routes = append(s.Routes, fleet.Route{Path: "/" + inventoryv1.Inventory_ServiceDesc.ServiceName + "/", GRPC: true, Service: s.Name})
-		}
-	}
-	return f, nil
-}
-
-// anyPort is the environment, but engines whose port it does not say take a free one.
-func anyPort(name string) (string, bool) {
-	v, ok := os.LookupEnv(name)
-	if !ok && (name == "MUSTER_EDGE_PORT" || name == "MUSTER_CONTROL_PORT") {
-		return "0", true
-	}
-	return v, ok
+	_, _ = fmt.Fprintf(o.out, "all ready in one process, logs in %s\n", filepath.Join(o.dir, supervise.Folder, "logs"))
+	return &shopFleet{Fleet: f, url: f.URL, dir: f.Dir}, nil
 }
 
 // close ends the shop.
 func (s *shopFleet) close() error {
-	if s.fleet != nil {
-		s.show.quiet.Store(true)
-		return s.fleet.stop()
+	if s.show != nil {
+		s.show.Quiet.Store(true)
 	}
-	s.cancel()
-	return <-s.ended
+	return s.Close()
 }
 
-// wait returns when ctx ends, or with an error when the shop ends by itself.
-func (s *shopFleet) wait(ctx context.Context) error {
-	ended := s.ended
-	if s.fleet != nil {
-		ended = s.fleet.ended
-	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-ended:
-		ended <- err // for close
-		if err == nil && ctx.Err() == nil {
-			err = errEnded
-		}
-		return err
-	}
+func (s *shopFleet) wait(ctx context.Context) error { return s.Wait(ctx) }
+func (s *shopFleet) kinds() []string                { return s.Kinds() }
+func (s *shopFleet) lives(engine string) bool       { return s.Lives(engine) }
+
+func (s *shopFleet) verify(ctx context.Context, promised shopper.Ledger, within time.Duration) (verify.Report, error) {
+	return s.Verify(ctx, promised, within)
 }
 
-// Whole implements drill.Killer.
-func (s *shopFleet) Whole() map[string][]string {
-	whole := map[string][]string{}
-	for _, svc := range s.fleet.Status().Services {
-		if svc.Want < 2 || svc.Ready < svc.Want {
-			continue
-		}
-		for _, i := range svc.Instances {
-			if i.Phase == instance.Ready {
-				whole[svc.Name] = append(whole[svc.Name], i.ID)
-			}
-		}
-	}
-	return whole
-}
-
-// Kill implements drill.Killer.
-func (s *shopFleet) Kill(id string) error { return s.fleet.Kill(id) }
-
-// verify proves the shop's invariants, asking again until they hold or the quiet
-// time is over.
-func (s *shopFleet) verify(ctx context.Context, promised shopper.Ledger, within time.Duration) ([]verify.Violation, error) {
-	stores, closeAll, err := s.stores(ctx)
-	defer closeAll()
-	if err != nil {
-		return nil, err
-	}
-	end := time.Now().Add(within)
-	for {
-		found := verify.Check(ctx, stores, promised)
-		if len(found) == 0 || time.Now().After(end) {
-			return found, ctx.Err()
-		}
-		select {
-		case <-time.After(500 * time.Millisecond):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-}
-
-func (s *shopFleet) stores(ctx context.Context) (stores verify.Stores, closeAll func(), err error) {
-	var opened []*sql.DB
-	closeAll = func() {
-		for _, db := range opened {
-			_ = db.Close() // it was only read
-		}
-	}
-	for name, db := range map[string]**sql.DB{
-		"catalog": &stores.Catalog, "cart": &stores.Cart, "inventory": &stores.Inventory, "orders": &stores.Orders,
-	} {
-		if *db, err = sqlite.Driver.Open(ctx, databaseURL(s.dir, name)); err != nil {
-			return stores, closeAll, err
-		}
-		opened = append(opened, *db)
-	}
-	return stores, closeAll, nil
-}
-
-// databaseURL is where package fleet puts a service's SQLite file.
-func databaseURL(dir, service string) string {
-	return "sqlite:" + filepath.ToSlash(filepath.Join(dir, supervise.Folder, "data", service+".db"))
+func (s *shopFleet) database(ctx context.Context, service string) (*sql.DB, error) {
+	return s.Database(ctx, service)
 }
 
 // cheapestMug is what the search in welcome finds first.
@@ -200,10 +100,10 @@ The shop is open:
   through the edge   %[1]s/v1/products
   the registry       %[2]s/v1/services
   data and logs      %[3]s
-`, s.url, s.control, filepath.Join(s.dir, supervise.Folder))
+`, s.URL, s.Control, filepath.Join(s.dir, supervise.Folder))
 	second := "Look at the logs:\n       cat " + shellWord(filepath.Join(s.dir, supervise.Folder, "logs", "process.log"))
 	if s.fleet != nil {
-		if port := s.port("catalog"); port != 0 {
+		if port := s.Port("catalog"); port != 0 {
 			fmt.Fprintf(&b, "  catalog's API      http://127.0.0.1:%d/docs\n", port)
 		}
 		second = "Kill a process and watch it come back:\n       " + self() + " ps -C " + shellWord(s.dir) + "\n       kill -9 PID"
@@ -221,16 +121,6 @@ Three things to try, from another terminal:
        %[3]s drill rolling --for 30s
 
 Ctrl-C ends it.
-`, s.url, second, self(), cheapestMug)
+`, s.URL, second, self(), cheapestMug)
 	return b.String()
-}
-
-// port returns the HTTP port of one instance of a service, 0 when it has none now.
-func (s *shopFleet) port(service string) int {
-	for _, svc := range s.fleet.Status().Services {
-		if svc.Name == service && len(svc.Instances) > 0 {
-			return svc.Instances[0].Port
-		}
-	}
-	return 0
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/musterdev/muster/platform/fleet"
+	"github.com/musterdev/muster/platform/local"
 	"github.com/musterdev/muster/platform/preflight"
 	"github.com/musterdev/muster/platform/supervise"
 )
@@ -38,16 +39,15 @@ func (c *upCmd) Run(ctx context.Context, t terminal) error {
 	if text := preflight.Undelivered(f); text != "" {
 		_, _ = fmt.Fprintln(t.err, "warning:", text)
 	}
-	p := &progress{out: t.out, json: c.JSON}
-	l := &local{fleet: f, dir: f.Dir, single: c.Single, load: c.read, watch: c.Watch, events: p.show}
-	up, err := l.start(ctx)
+	p := &local.Progress{Out: t.out, JSON: c.JSON}
+	up, err := local.Start(ctx, local.Config{Fleet: f, Single: c.Single, Load: c.read, Watch: c.Watch, Events: p.Show})
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		return <-up.ended
+		return up.Wait()
 	}
 	_, _ = fmt.Fprintf(t.out, "\nedge      %s\nregistry  %s/v1/services\nlogs      %s\nCtrl-C ends it; muster ps, logs, scale work from another terminal.\n",
 		up.EdgeURL, up.ControlURL, filepath.Join(f.Dir, supervise.Folder, "logs"))
-	return <-up.ended
+	return up.Wait()
 }

@@ -11,6 +11,9 @@ CREATE TABLE requests (
     PRIMARY KEY (kind, key)
 );
 
+-- One row a reference, for refunds of it to wait for one another.
+CREATE TABLE accounts (reference TEXT PRIMARY KEY);
+
 CREATE TABLE charges (
     key        TEXT   PRIMARY KEY,
     reference  TEXT   NOT NULL, -- the merchant's name of it: the order
@@ -42,4 +45,5 @@ CREATE INDEX calls_by_key ON calls (kind, key);
 DROP TABLE calls;
 DROP TABLE refunds;
 DROP TABLE charges;
+DROP TABLE accounts;
 DROP TABLE requests;

@@ -34,6 +34,21 @@ func SQLite(t *testing.T, migrations fs.FS) *sql.DB {
 	return opener(t, migrations, sqlite.Driver.Open, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))()
 }
 
+// Copy returns a copy of a SQLite database as it is now.
+func Copy(t *testing.T, db *sql.DB) *sql.DB {
+	t.Helper()
+	file := filepath.ToSlash(filepath.Join(t.TempDir(), "copy.db"))
+	if _, err := db.ExecContext(t.Context(), `VACUUM INTO $1`, file); err != nil {
+		t.Fatal(err)
+	}
+	copied, err := sqlite.Driver.Open(t.Context(), "sqlite:"+file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = copied.Close() }) // the test is over: nothing depends on it
+	return copied
+}
+
 func opener(t *testing.T, migrations fs.FS, open func(context.Context, string) (*sql.DB, error), url string) func() *sql.DB {
 	t.Helper()
 	return func() *sql.DB {

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/musterdev/muster/data/saga"
+	"github.com/musterdev/muster/platform/ops"
+	"github.com/musterdev/muster/platform/supervise/ctl"
+	"github.com/musterdev/muster/problem"
+)
+
+// sagaCmd shows and mends sagas.
+type sagaCmd struct {
+	Ls         sagaLsCmd         `cmd:"" help:"List the sagas of all services, the last changed first."`
+	Show       sagaShowCmd       `cmd:"" help:"Show one saga with its data and all that happened to it."`
+	Retry      sagaRetryCmd      `cmd:"" help:"Try a saga's step again now, as if it were the first time."`
+	Skip       sagaSkipCmd       `cmd:"" help:"Count a saga's step as done, or as undone, and go on."`
+	Compensate sagaCompensateCmd `cmd:"" help:"Undo what a saga did."`
+}
+
+// ask finds the services of the fleet that runs.
+func (d fleetDir) ask(ctx context.Context) (*ops.Fleet, error) {
+	st, err := answered(ctx, d, patience, (*ctl.Client).Status)
+	if err != nil {
+		return nil, err
+	}
+	return ops.Of(st), nil
+}
+
+type sagaLsCmd struct {
+	fleetDir
+	Name  string `placeholder:"NAME" help:"Only sagas of this name."`
+	State string `placeholder:"STATE" help:"Only those in this state: running, waiting, compensating, paused, completed, compensated."`
+	Limit int    `default:"100" help:"At most so many of each service."`
+	JSON  bool   `name:"json" help:"Print JSON."`
+}
+
+func (c *sagaLsCmd) Run(ctx context.Context, t terminal) error {
+	switch states := []saga.State{saga.Running, saga.Waiting, saga.Compensating, saga.Paused, saga.Completed, saga.Compensated}; {
+	case c.State != "" && !slices.Contains(states, saga.State(c.State)):
+		return usagef("--state must be one of %s, not %q", strings.Trim(fmt.Sprint(states), "[]"), c.State)
+	case c.Limit < 1 || c.Limit > 1000:
+		return usagef("--limit must be 1 to 1000, not %d", c.Limit)
+	}
+	f, err := c.ask(ctx)
+	if err != nil {
+		return err
+	}
+	list, all, failed := f.Sagas(ctx, saga.Filter{Name: c.Name, State: saga.State(c.State), Limit: c.Limit})
+	if c.JSON {
+		if list == nil {
+			list = []ops.Saga{}
+		}
+		return errors.Join(writeJSON(t.out, list), failed)
+	}
+	return errors.Join(ops.WriteSagas(t.out, list, all), failed)
+}
+
+// sagaFlags say which saga is meant.
+type sagaFlags struct {
+	fleetDir
+	Saga    string `arg:"" placeholder:"NAME/ID" help:"NAME/ID, or ID where no other saga has it."`
+	Service string `placeholder:"NAME" help:"Only the saga of this service."`
+	JSON    bool   `name:"json" help:"Print JSON."`
+}
+
+func (c *sagaFlags) name() (ops.SagaName, error) {
+	n, err := ops.ParseSaga(c.Saga)
+	if err != nil {
+		return n, usageError{plain(err)}
+	}
+	n.Service = c.Service
+	return n, nil
+}
+
+// plain is an error without its code, which is for programs.
+func plain(err error) error {
+	text, cut := strings.CutPrefix(err.Error(), string(problem.CodeOf(err))+": ")
+	if !cut {
+		return err
+	}
+	return errors.New(text)
+}
+
+type sagaShowCmd struct{ sagaFlags }
+
+func (c *sagaShowCmd) Run(ctx context.Context, t terminal) error {
+	n, err := c.name()
+	if err != nil {
+		return err
+	}
+	f, err := c.ask(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := f.Saga(ctx, n)
+	if err != nil {
+		return plain(err)
+	}
+	if c.JSON {
+		return writeJSON(t.out, d)
+	}
+	return ops.WriteSaga(t.out, d)
+}
+
+type sagaRetryCmd struct{ sagaOrder }
+
+func (c *sagaRetryCmd) Run(ctx context.Context, t terminal) error { return c.give(ctx, t, "retry") }
+
+type sagaSkipCmd struct{ sagaOrder }
+
+func (c *sagaSkipCmd) Run(ctx context.Context, t terminal) error { return c.give(ctx, t, "skip") }
+
+type sagaCompensateCmd struct{ sagaOrder }
+
+func (c *sagaCompensateCmd) Run(ctx context.Context, t terminal) error {
+	return c.give(ctx, t, "compensate")
+}
+
+// sagaOrder is a person's order to a saga.
+type sagaOrder struct {
+	sagaFlags
+	By  string `env:"USER" placeholder:"NAME" help:"Who orders it; kept with the saga."`
+	Why string `required:"" placeholder:"TEXT" help:"Why; kept with the saga."`
+}
+
+func (c *sagaOrder) give(ctx context.Context, t terminal, order string) error {
+	n, err := c.name()
+	if err != nil {
+		return err
+	}
+	if c.By == "" {
+		return usagef("--by is missing, and $USER is not set: who orders it?")
+	}
+	f, err := c.ask(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := f.Interfere(ctx, n, order, saga.Note{By: c.By, Why: c.Why})
+	if err != nil {
+		return plain(err)
+	}
+	if c.JSON {
+		return writeJSON(t.out, d)
+	}
+	_, _ = fmt.Fprintf(t.out, "%s/%s of %s is %s at the step %s\n", d.Name, d.ID, d.Service, ops.StateOf(d.Entry), d.Step)
+	return nil
+}

@@ -2,11 +2,13 @@ package muster
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -155,7 +157,27 @@ func (a *App) park(c *bus.Consumer) error {
 	}
 	c.Parking = store
 	a.Handle("/.muster/bus/", parking.Handler(store))
+	a.Go("inbox", func(ctx context.Context) error { return a.sweep(ctx, db) })
 	return nil
+}
+
+// sweepEvery is how often an instance forgets the messages that will not come again.
+const sweepEvery = 10 * time.Minute
+
+// sweep keeps the inbox from growing for ever.
+func (a *App) sweep(ctx context.Context, db *sql.DB) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		if _, err := inbox.Sweep(ctx, db, 0); err != nil && ctx.Err() == nil {
+			a.Log().WarnContext(ctx, "the inbox was not swept and will be", "error", err, "in", sweepEvery.String())
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // within gives a context what the work of this service may look for in it.

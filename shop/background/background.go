@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/musterdev/muster/data/idempotency"
-	"github.com/musterdev/muster/data/inbox"
 )
 
 // Every returns a worker that calls do now and again, with pause between the end of
@@ -36,14 +35,6 @@ func Every(pause time.Duration, log *slog.Logger, name string, do func(context.C
 func Keys(db *sql.DB) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, err := idempotency.Sweep(ctx, db, 0)
-		return err
-	}
-}
-
-// Notes is the work of forgetting which events were handled that will not come again.
-func Notes(db *sql.DB) func(context.Context) error {
-	return func(ctx context.Context) error {
-		_, err := inbox.Sweep(ctx, db, 0)
 		return err
 	}
 }

@@ -37,6 +37,5 @@ func run(ctx context.Context, app *muster.App) error {
 	app.On(events.PaymentRefunded.Name, inbox.Once(db, events.PaymentRefunded, s.onRefunded))
 	app.On(events.ParcelBooked.Name, inbox.Once(db, events.ParcelBooked, s.onBooked))
 	app.Go("keys", background.Every(time.Minute, app.Log(), "keys", background.Keys(db)))
-	app.Go("notes", background.Every(time.Minute, app.Log(), "notes", background.Notes(db)))
 	return app.Serve(ctx)
 }

@@ -2,11 +2,9 @@ package payments
 
 import (
 	"context"
-	"time"
 
 	"github.com/musterdev/muster"
 	"github.com/musterdev/muster/data/inbox"
-	"github.com/musterdev/muster/shop/background"
 	"github.com/musterdev/muster/shop/events"
 )
 
@@ -28,6 +26,5 @@ func run(ctx context.Context, app *muster.App) error {
 	app.Handle("/", routes(s))
 	app.On(events.PaymentRequested.Name, inbox.Once(db, events.PaymentRequested, s.onRequested))
 	app.On(events.RefundRequested.Name, inbox.Once(db, events.RefundRequested, s.onRefundRequested))
-	app.Go("notes", background.Every(time.Minute, app.Log(), "notes", background.Notes(db)))
 	return app.Serve(ctx)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -48,13 +47,4 @@ func repeat(ctx context.Context, workers int, length time.Duration, server func(
 		m.done += n
 	}
 	return m, context.Cause(ctx)
-}
-
-// ownCPU returns the CPU this process has used, user and system.
-func ownCPU() time.Duration {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -41,9 +41,10 @@ tests() {
 
 architecture() { tests architecture -count=1 ./internal/archtest; }
 
+# Many of the tests wait, for leases above all: more packages at once than cores.
 race() {
 	# shellcheck disable=SC2046,SC2086 # lists of words
-	tests race -race -vet=off -timeout 5m $(go list -e $packages | grep -v /internal/archtest$)
+	tests race -race -vet=off -p 4 -timeout 5m $(go list -e $packages | grep -v /internal/archtest$)
 }
 
 # foreign runs the tests that compare with other projects' code, which is kept out of

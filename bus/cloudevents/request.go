@@ -178,7 +178,7 @@ func NewRequest(ctx context.Context, url string, m bus.Msg) (*http.Request, erro
 			r.Header.Set("Content-Type", value)
 			continue
 		}
-		r.Header.Set(prefix+name, encode(value))
+		r.Header.Set(prefix+name, bus.Escape(value))
 	}
 	return r, nil
 }

@@ -88,14 +88,14 @@ func FuzzHeaders(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		e := escape(s)
+		e := bus.Escape(s)
 		if strings.ContainsFunc(e, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			t.Errorf("%q is escaped as %q", s, e)
 		}
-		if got := unescape(e); got != s {
+		if got := bus.Unescape(e); got != s {
 			t.Errorf("%q comes back as %q", s, got)
 		}
-		_ = unescape(s) // of somebody else's
+		_ = bus.Unescape(s) // of somebody else's
 		m := bus.Msg{ID: "1", Source: "/s", Topic: "a.b", Key: s, Extensions: map[string]string{"x": s}}
 		if m.Validate() != nil {
 			return

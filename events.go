@@ -69,7 +69,8 @@ func (a *App) On(pattern string, handle bus.Handler) {
 }
 
 // Outbox makes the outbox's table in the service's database and publishes, while
-// Serve runs, what outbox.Append writes there.
+// Serve runs, what outbox.Append writes there. `muster bus lag` shows what waits there,
+// and `muster bus dead` what the broker refused for good.
 func (a *App) Outbox() error {
 	db, err := a.DB()
 	if err != nil {
@@ -82,14 +83,25 @@ func (a *App) Outbox() error {
 	if err := outbox.Migrate(a.ctx, db); err != nil {
 		return fmt.Errorf("the outbox of %q: %w", a.Name(), err)
 	}
+	relay := &outbox.Relay{DB: db, Publisher: broker, Source: "/" + a.Name(), Owner: a.Instance(), Log: a.Log()}
+	if !a.relays(relay) {
+		return nil
+	}
+	a.Handle("/.muster/outbox", outbox.Handler(db))
+	a.Handle("/.muster/outbox/", outbox.Handler(db))
+	return nil
+}
+
+// relays adds the worker of a relay; false: there is one.
+func (a *App) relays(r *outbox.Relay) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.relay != nil {
-		return nil
+		return false
 	}
-	a.relay = &outbox.Relay{DB: db, Publisher: broker, Source: "/" + a.Name(), Owner: a.Instance(), Log: a.Log()}
-	a.workers = append(a.workers, worker{"outbox", a.relay.Run})
-	return nil
+	a.relay = r
+	a.workers = append(a.workers, worker{"outbox", r.Run})
+	return true
 }
 
 // Sagas makes the tables of sagas in the service's database, carries the sagas on while

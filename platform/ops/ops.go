@@ -73,6 +73,28 @@ func (f Failures) Error() string { return errors.Join(f...).Error() }
 // Unwrap returns them one by one.
 func (f Failures) Unwrap() []error { return f }
 
+// together are the failures of two questions to the same services, each named once.
+func together(a, b error) error {
+	var all Failures
+	said := map[string]bool{}
+	for _, err := range []error{a, b} {
+		failed, ok := errors.AsType[Failures](err)
+		if err != nil && !ok {
+			failed = Failures{err}
+		}
+		for _, one := range failed {
+			if !said[one.Error()] {
+				said[one.Error()] = true
+				all = append(all, one)
+			}
+		}
+	}
+	if all == nil {
+		return nil
+	}
+	return all
+}
+
 // each asks all at the same time and leaves out those that have none.
 func each[T any](ctx context.Context, services []Service, ask func(context.Context, Service) (T, error)) (map[string]T, error) {
 	var (

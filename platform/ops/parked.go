@@ -1,14 +1,15 @@
 package ops
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/musterdev/muster/bus"
 	"github.com/musterdev/muster/data/parking"
@@ -18,7 +19,8 @@ import (
 const parkedPath = "/.muster/bus/parked"
 
 // Parked is a message that is parked, and where: a service's database, or the broker's
-// own for events that are posted.
+// own for events that are posted. One of a service's outbox, that the broker refused
+// for good, has no Group, as nobody got it yet, and an ID that begins with "outbox-".
 type Parked struct {
 	Service string `json:"service"`
 	parking.Entry
@@ -30,9 +32,27 @@ func (p Parked) Name() string { return p.Service + "/" + p.ID }
 // where are those that may park messages.
 func (f *Fleet) where() []Service { return slices.Concat(f.Services, f.broker()) }
 
-// Dead returns the messages that wait for a person, of all groups or of one. more says
-// that there are further ones.
+// Dead returns the messages that wait for a person: those that nobody could handle, of
+// all groups or of one, and, asked for all groups, those that the broker refused for
+// good. more says that there are further ones.
 func (f *Fleet) Dead(ctx context.Context, group string) (list []Parked, more bool, err error) {
+	if group != "" {
+		return f.dead(ctx, group)
+	}
+	var refused []Parked
+	var moreRefused bool
+	var unasked error
+	var both sync.WaitGroup
+	both.Go(func() { refused, moreRefused, unasked = f.refused(ctx) })
+	list, more, err = f.dead(ctx, "")
+	both.Wait()
+	list = append(list, refused...)
+	slices.SortFunc(list, byPlaceAndAge)
+	return list, more || moreRefused, together(err, unasked)
+}
+
+// dead returns the messages that nobody could handle.
+func (f *Fleet) dead(ctx context.Context, group string) (list []Parked, more bool, err error) {
 	query := url.Values{"dead": {"true"}, "most": {strconv.Itoa(parking.MostListed)}}
 	if group != "" {
 		query.Set("group", group)
@@ -51,9 +71,7 @@ func (f *Fleet) Dead(ctx context.Context, group string) (list []Parked, more boo
 			list = append(list, Parked{service, e})
 		}
 	}
-	slices.SortFunc(list, func(a, b Parked) int {
-		return cmp.Or(cmp.Compare(a.Service, b.Service), a.Entry.Parked.Compare(b.Entry.Parked), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(list, byPlaceAndAge)
 	return list, more, err
 }
 
@@ -65,8 +83,8 @@ func none(err error) error {
 	return err
 }
 
-// Settle has a dead message tried again or given up, as order says: "redrive" or
-// "discard". It is named SERVICE/ID, or ID alone where no other has it.
+// Settle has a dead message tried again, or a refused one published again, or either
+// given up, as order says: "redrive" or "discard". It is named SERVICE/ID, or ID alone where no other has it.
 func (f *Fleet) Settle(ctx context.Context, name, order string) (Parked, error) {
 	list, more, err := f.Dead(ctx, "")
 	if err != nil {
@@ -94,7 +112,7 @@ func (f *Fleet) Settle(ctx context.Context, name, order string) (Parked, error) 
 	if err != nil {
 		return p, err
 	}
-	return p, s.ask(ctx, http.MethodPost, parkedPath+"/"+url.PathEscape(p.ID)+"/"+order, struct{}{}, nil)
+	return p, s.ask(ctx, http.MethodPost, settling(p.ID, order), struct{}{}, nil)
 }
 
 // one returns a service or the broker.
@@ -110,13 +128,13 @@ func (f *Fleet) one(name string) (Service, error) {
 }
 
 // RedriveAll has all dead messages of a group tried again and returns how many they
-// were. Only who has some is ordered to: another program might take a POST for
+// were; those that a broker refused are of none. Only who has some is ordered to: another program might take a POST for
 // something else.
 func (f *Fleet) RedriveAll(ctx context.Context, group string) (int64, error) {
 	type answer struct {
 		Redriven int64 `json:"redriven"`
 	}
-	list, _, unasked := f.Dead(ctx, group)
+	list, _, unasked := f.dead(ctx, group)
 	where := slices.DeleteFunc(f.where(), func(s Service) bool {
 		return !slices.ContainsFunc(list, func(p Parked) bool { return p.Service == s.Name })
 	})
@@ -151,5 +169,38 @@ func (f *Fleet) askBroker(ctx context.Context, path string, out any) error {
 	if len(b) == 0 {
 		return ErrNoBroker
 	}
-	return b[0].ask(ctx, http.MethodGet, path, nil, out)
+	err := b[0].ask(ctx, http.MethodGet, path, nil, out)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	why := err.Error()
+	if p, ok := errors.AsType[*problem.Error](err); ok {
+		if p.Code != problem.Unavailable {
+			return err
+		}
+		why = p.Message
+	} else if failed, ok := errors.AsType[*net.OpError](err); ok {
+		why = failed.Err.Error()
+	}
+	return problem.New(problem.Unavailable, "the broker does not answer at %s: %s: see muster ps and muster logs broker", f.Broker, why)
+}
+
+// Lag is what is still to be handled, or to be published.
+type Lag struct {
+	Groups   []bus.GroupInfo `json:"groups"` // at the broker; nil when it does not answer
+	Outboxes []Outbox        `json:"outboxes"`
+}
+
+// Lag asks the broker how far behind each group is, and all services what waits in
+// their outboxes. Who does not answer, the broker too, is in the error.
+func (f *Fleet) Lag(ctx context.Context) (l Lag, err error) {
+	var away, unasked error
+	var both sync.WaitGroup
+	both.Go(func() { l.Outboxes, unasked = f.Outboxes(ctx) })
+	l.Groups, away = f.Groups(ctx)
+	both.Wait()
+	if away == nil {
+		l.Groups = append([]bus.GroupInfo{}, l.Groups...)
+	}
+	return l, errors.Join(away, unasked)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -14,6 +15,7 @@ import (
 	"github.com/musterdev/muster/data/saga"
 	"github.com/musterdev/muster/platform/supervise"
 	"github.com/musterdev/muster/platform/supervise/instance"
+	"github.com/musterdev/muster/problem"
 )
 
 func columns(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
@@ -52,7 +54,7 @@ func WriteSagas(out io.Writer, list []Saga, all int64) error {
 	_, _ = fmt.Fprintln(w, "SERVICE\tSAGA\tSTATE\tSTEP\tATTEMPTS\tCHANGED\tWHY")
 	for _, s := range list {
 		_, _ = fmt.Fprintf(w, "%s\t%s/%s\t%s\t%s\t%d\t%s ago\t%s\n", s.Service, s.Name, s.ID, StateOf(s.Entry), s.Step, s.Attempts,
-			ago(s.Updated), short(cmp.Or(s.Error, s.Reason)))
+			ago(s.Updated), short(cmp.Or(s.Error, s.Reason), 60))
 	}
 	if more := all - int64(len(list)); more > 0 {
 		_, _ = fmt.Fprintf(w, "%d more: choose with --state and --name, or show more with --limit\n", more)
@@ -73,9 +75,8 @@ func StateOf(e saga.Entry) string {
 
 func ago(t time.Time) time.Duration { return max(0, time.Since(t)).Round(time.Second) }
 
-// short is the beginning of a message, for a table.
-func short(s string) string {
-	const most = 60
+// short is the beginning of a message, at most so many characters, for a table.
+func short(s string, most int) string {
 	line, _, cut := strings.Cut(s, "\n")
 	if r := []rune(line); len(r) > most {
 		line, cut = string(r[:most]), true
@@ -128,7 +129,7 @@ func WriteSaga(out io.Writer, d SagaDetail) error {
 		if h.By != "" {
 			why = h.By + ": " + h.Why
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", clock(h.At), h.Step, h.Direction, h.Outcome, short(why))
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", clock(h.At), h.Step, h.Direction, h.Outcome, short(why, 60))
 	}
 	return w.Flush()
 }
@@ -149,12 +150,30 @@ func WriteTopics(out io.Writer, list []bus.TopicInfo) error {
 	return w.Flush()
 }
 
-// WriteGroups writes who consumes and how far behind each is, for people.
-func WriteGroups(out io.Writer, list []bus.GroupInfo) error {
+// WriteLag writes what Lag returned, for people: the outboxes below the groups, which
+// are left out when the broker did not answer.
+func WriteLag(out io.Writer, l Lag) error {
 	w := columns(out)
-	_, _ = fmt.Fprintln(w, "GROUP\tBEHIND\tOUT\tOLDEST\tTOPICS")
-	for _, g := range list {
-		_, _ = fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\n", g.Name, g.Lag, g.Pending, g.Oldest.Round(time.Millisecond), strings.Join(g.Topics, " "))
+	if l.Groups != nil {
+		_, _ = fmt.Fprintln(w, "GROUP\tBEHIND\tOUT\tOLDEST\tTOPICS")
+		for _, g := range l.Groups {
+			_, _ = fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\n", g.Name, g.Lag, g.Pending, g.Oldest.Round(time.Millisecond), strings.Join(g.Topics, " "))
+		}
+	}
+	if len(l.Outboxes) == 0 {
+		return w.Flush()
+	}
+	if l.Groups != nil {
+		_, _ = fmt.Fprintln(w)
+	}
+	_, _ = fmt.Fprintln(w, "OUTBOX OF\tWAITING\tREFUSED\tOLDEST")
+	for _, o := range l.Outboxes {
+		refused := strconv.Itoa(len(o.Refused))
+		if o.More {
+			refused += " or more"
+		}
+		oldest := time.Duration(o.Oldest * float64(time.Second)).Round(time.Millisecond)
+		_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", o.Service, o.Waiting, refused, oldest)
 	}
 	return w.Flush()
 }
@@ -164,10 +183,30 @@ func WriteDead(out io.Writer, list []Parked, more bool) error {
 	w := columns(out)
 	_, _ = fmt.Fprintln(w, "ID\tGROUP\tTOPIC\tKEY\tATTEMPTS\tSINCE\tERROR")
 	for _, p := range list {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s ago\t%s\n", p.Name(), p.Group, p.Topic, cmp.Or(p.Key, "-"), p.Attempts, ago(p.Entry.Parked), short(p.Error))
+		attempts := strconv.Itoa(p.Attempts)
+		if p.Group == "" {
+			attempts = "-" // nobody got it
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s ago\t%s\n", p.Name(), cmp.Or(p.Group, "-"), p.Topic, cmp.Or(p.Key, "-"), attempts,
+			ago(p.Entry.Parked), short(withoutCodes(p.Error), 200))
 	}
 	if more {
 		_, _ = fmt.Fprintln(w, "there are more: redrive or discard these first, or choose with --group")
 	}
 	return w.Flush()
+}
+
+// withoutCodes is an error's text without the codes in it, which are for programs.
+func withoutCodes(text string) string {
+	var said []string
+	for rest := text; ; {
+		part, after, more := strings.Cut(rest, ": ")
+		if !more || !slices.Contains(problem.Codes(), problem.Code(part)) {
+			said = append(said, part)
+		}
+		if !more {
+			return strings.Join(said, ": ")
+		}
+		rest = after
+	}
 }

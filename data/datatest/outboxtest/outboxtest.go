@@ -29,6 +29,8 @@ func Run(t *testing.T, fresh dbtest.Fresh) {
 		"refused for good":                     refused,
 		"refused with its batch":               refusedBatch,
 		"a row that cannot be read":            unreadable,
+		"what operators ask":                   operators,
+		"what operators ask without a table":   operatorsUnmigrated,
 		"not before its time":                  notBefore,
 		"due in the middle of a look":          dueMeanwhile,
 		"woken after the commit":               woken,

@@ -1,20 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
+	"github.com/musterdev/muster/bus"
 	"github.com/musterdev/muster/platform/ops"
 )
 
 // busCmd shows and mends how events fare.
 type busCmd struct {
 	Topics  busTopicsCmd  `cmd:"" help:"List the topics that the broker has messages of."`
-	Lag     busLagCmd     `cmd:"" help:"Show who consumes, and how far behind each is."`
-	Dead    busDeadCmd    `cmd:"" help:"List the messages that could not be handled and wait for a person."`
-	Redrive busRedriveCmd `cmd:"" help:"Have a dead message tried again, or all of a group."`
+	Lag     busLagCmd     `cmd:"" help:"Show who consumes, and how far behind each is, and what waits in outboxes."`
+	Dead    busDeadCmd    `cmd:"" help:"List the messages that wait for a person: nobody could handle them, or the broker refused them."`
+	Redrive busRedriveCmd `cmd:"" help:"Have a dead message tried again, a refused one published again, or all dead ones of a group."`
 	Discard busDiscardCmd `cmd:"" help:"Give a dead message up for ever; the later ones of its key go on."`
 }
 
@@ -24,7 +25,18 @@ type busTopicsCmd struct {
 }
 
 func (c *busTopicsCmd) Run(ctx context.Context, t terminal) error {
-	return show(ctx, t, c.fleetDir, c.JSON, (*ops.Fleet).Topics, ops.WriteTopics)
+	f, err := c.ask(ctx)
+	if err != nil {
+		return err
+	}
+	list, err := f.Topics(ctx)
+	switch {
+	case err != nil:
+		return plain(err)
+	case c.JSON:
+		return writeJSON(t.out, append([]bus.TopicInfo{}, list...))
+	}
+	return ops.WriteTopics(t.out, list)
 }
 
 type busLagCmd struct {
@@ -33,28 +45,26 @@ type busLagCmd struct {
 }
 
 func (c *busLagCmd) Run(ctx context.Context, t terminal) error {
-	return show(ctx, t, c.fleetDir, c.JSON, (*ops.Fleet).Groups, ops.WriteGroups)
-}
-
-// show prints a list that the fleet tells.
-func show[T any](ctx context.Context, t terminal, d fleetDir, asJSON bool, ask func(*ops.Fleet, context.Context) ([]T, error), write func(io.Writer, []T) error) error {
-	f, err := d.ask(ctx)
+	f, err := c.ask(ctx)
 	if err != nil {
 		return err
 	}
-	list, err := ask(f, ctx)
-	switch {
-	case err != nil:
-		return plain(err)
-	case asJSON:
-		return writeJSON(t.out, append([]T{}, list...))
+	l, failed := f.Lag(ctx)
+	if failed != nil {
+		failed = plain(failed)
+		if l.Groups == nil && len(l.Outboxes) == 0 { // nothing is known
+			return failed
+		}
 	}
-	return write(t.out, list)
+	if c.JSON {
+		return errors.Join(writeJSON(t.out, l), failed)
+	}
+	return errors.Join(ops.WriteLag(t.out, l), failed)
 }
 
 type busDeadCmd struct {
 	fleetDir
-	Group string `placeholder:"GROUP" help:"Only those of this group: the service that was to handle them."`
+	Group string `placeholder:"GROUP" help:"Only those of this group: the service that was to handle them. Of refused ones there is none."`
 	JSON  bool   `name:"json" help:"Print JSON."`
 }
 
@@ -120,6 +130,6 @@ func (c *busDiscardCmd) Run(ctx context.Context, t terminal) error {
 	case c.JSON:
 		return writeJSON(t.out, p)
 	}
-	_, _ = fmt.Fprintf(t.out, "%s is given up: %s %s of %s\n", c.ID, p.Topic, p.Event, p.Source)
+	_, _ = fmt.Fprintf(t.out, "%s is given up: %s %s of %s\n", c.ID, p.Topic, cmp.Or(p.Event, "(unreadable)"), p.Source)
 	return nil
 }

@@ -10,9 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/musterdev/muster/platform/cmd/muster/gameday"
 	"github.com/musterdev/muster/platform/cmd/muster/reference"
-	"github.com/musterdev/muster/platform/drill"
-	"github.com/musterdev/muster/shop/shopper"
 )
 
 // demoCmd runs the shop. Alone it serves until Ctrl-C; with --for shoppers come for
@@ -34,16 +33,6 @@ type demoCmd struct {
 	length   time.Duration `kong:"-"` // of the shopping; 0: nobody comes
 	replicas int           `kong:"-"`
 }
-
-const (
-	chaosEvery = 2 * time.Second
-	quietFor   = 30 * time.Second // how long after the shoppers every promise may still be on its way
-	think      = 20 * time.Millisecond
-)
-
-// apart keeps the kills of a part that everything goes through apart: it is to be seen
-// to come back.
-var apart = map[string]time.Duration{"edge": 5 * time.Second, "broker": 5 * time.Second}
 
 func (c *demoCmd) Run(ctx context.Context, t terminal) error {
 	if err := c.check(); err != nil {
@@ -135,69 +124,26 @@ func (c *demoCmd) open(ctx context.Context, dir string, out io.Writer, databases
 func (c *demoCmd) serve(ctx context.Context, shop *shopFleet, t terminal, out io.Writer) error {
 	if c.length == 0 {
 		_, _ = io.WriteString(out, shop.welcome())
-		return shop.wait(ctx)
+		return shop.Wait(ctx)
 	}
-	o, err := c.drive(ctx, shop)
+	o, err := gameday.Shopping{For: c.length, Shoppers: c.Shoppers, Chaos: c.Chaos, Seed: c.Seed}.Run(ctx, shop.Fleet)
 	if err != nil {
 		return err
 	}
 	if c.JSON {
 		err = writeJSON(t.out, o)
 	} else {
-		err = o.print(out)
+		err = o.Print(out)
 	}
 	if err != nil {
 		return err
 	}
 	if !c.Exit {
 		_, _ = io.WriteString(out, shop.welcome())
-		return shop.wait(ctx)
+		return shop.Wait(ctx)
 	}
 	if !o.Held {
 		return notHeld(o.Missed)
 	}
 	return nil
-}
-
-// drive lets shoppers shop, with chaos where asked for, then waits for quiet and
-// looks whether every promise was kept.
-func (c *demoCmd) drive(ctx context.Context, shop *shopFleet) (*outcome, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() { cancel(shop.wait(ctx)) }() // a fleet that ends by itself ends the demo
-
-	kills := make(chan map[string]int, 1)
-	chaos, endChaos := context.WithTimeout(ctx, c.length)
-	defer endChaos()
-	if c.Chaos {
-		go func() {
-			kills <- drill.Chaos(chaos, drill.ChaosConfig{Fleet: shop, Every: chaosEvery, Apart: apart, Seed: c.Seed})
-		}()
-	} else {
-		kills <- nil
-	}
-	r := shopper.Run(ctx, shopper.Config{
-		URL: shop.url, Shoppers: c.Shoppers, Careless: true, For: c.length, Think: think, Seed: c.Seed,
-	})
-	endChaos()
-	o := &outcome{
-		Requests: r.Requests, Orders: r.Orders, Failed: r.Failed, Failures: r.Failures, Careless: carelessOf(r.Careless),
-		P50: r.P50.Seconds() * 1000, P99: r.P99.Seconds() * 1000, Kills: <-kills, Seed: c.Seed, shopping: r.String(), length: c.length,
-	}
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	for _, kind := range shop.kinds() {
-		if c.Chaos {
-			o.Kills[kind] += 0 // also one that was never killed is shown
-		}
-	}
-	began := time.Now()
-	found, err := shop.verify(ctx, r.Ledger, quietFor)
-	if err != nil {
-		return nil, err
-	}
-	o.found(found, time.Since(began))
-	o.judge()
-	return o, nil
 }

@@ -207,6 +207,30 @@ func TestReadmeCommands(t *testing.T) {
 	if !ran {
 		t.Error("the README has no curl commands")
 	}
+	out := c.sh(c.firstToTry())
+	if !regexp.MustCompile(`"quantity":2[^\n]*\n(.*\n)*.*"state":"(confirmed|failed","reason":"the card was declined)"`).MatchString(out) {
+		t.Errorf("the first thing that the demo says to try printed\n%s", out)
+	}
+}
+
+// firstToTry waits until the demo has said what to try, and returns the first of it.
+func (c *command) firstToTry() string {
+	c.t.Helper()
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		_, after, _ := strings.Cut(c.out.String(), "\n  1. ")
+		_, commands, _ := strings.Cut(after, "\n")
+		if commands, _, said := strings.Cut(commands, "\n  2. "); said {
+			return commands
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			c.t.Fatalf("the demo never says what to try:\n%s", c.out)
+		}
+	}
 }
 
 // maxLines is how much Go, proto and YAML two services may need.

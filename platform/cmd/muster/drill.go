@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"os"
 	"time"
 
+	"github.com/musterdev/muster/platform/cmd/muster/gameday"
 	"github.com/musterdev/muster/platform/cmd/muster/reference"
 	"github.com/musterdev/muster/platform/drill"
 )
@@ -49,43 +53,44 @@ func (d drillFlags) report(t terminal, r *drill.Report) error {
 type rollingCmd struct{ drillFlags }
 
 func (c *rollingCmd) Run(ctx context.Context, t terminal) error {
-	return c.drill(ctx, t, func(shop *shopFleet, flows []drill.Flow) *drill.Report {
-		return drill.Rolling(ctx, drill.RollingConfig{
-			Fleet: shop, Services: reference.Names(), For: c.For, Least: int(c.For / time.Second), Flows: flows,
-		})
-	})
+	return c.withShop(ctx, t, func(shop *reference.Fleet) (*drill.Report, error) { return gameday.Rolling(ctx, shop, c.For) })
 }
 
 // controlDownCmd keeps control dead.
 type controlDownCmd struct{ drillFlags }
 
-// controlBack is how soon control must be ready when it may start again.
-const controlBack = 5 * time.Second
-
 func (c *controlDownCmd) Run(ctx context.Context, t terminal) error {
-	return c.drill(ctx, t, func(shop *shopFleet, flows []drill.Flow) *drill.Report {
-		return drill.Down(ctx, drill.Outage{
-			Part: "control", For: c.For, Back: controlBack, Flows: flows,
-			Kill:  func(away time.Duration) error { return shop.fleet.KillFor("control", away) },
-			Alive: func() bool { return shop.lives("control") },
-		})
+	return c.withShop(ctx, t, func(shop *reference.Fleet) (*drill.Report, error) { return gameday.ControlDown(ctx, shop, c.For) })
+}
+
+// brokerDownCmd keeps the broker dead, and has a message published that nobody can
+// handle.
+type brokerDownCmd struct {
+	For  time.Duration `default:"20s" help:"How long the broker is dead."`
+	Seed uint64        `placeholder:"N" help:"Makes the shoppers' choices repeatable."`
+	JSON bool          `name:"json" help:"Print the report as JSON."`
+}
+
+func (c *brokerDownCmd) Run(ctx context.Context, t terminal) error {
+	if c.Seed == 0 {
+		c.Seed = rand.Uint64N(1 << 32)
+	}
+	return drillFlags{c.For, c.JSON}.withShop(ctx, t, func(shop *reference.Fleet) (*drill.Report, error) {
+		return gameday.BrokerDown{For: c.For, Seed: c.Seed, Muster: typed}.Drill(ctx, shop)
 	})
 }
 
-// drill runs a drill on a shop of two replicas each, under traffic.
-func (d drillFlags) drill(ctx context.Context, t terminal, run func(*shopFleet, []drill.Flow) *drill.Report) error {
-	return d.withShop(ctx, t, func(shop *shopFleet) (*drill.Report, error) {
-		flows, closeTraffic, err := reference.Traffic(shop.url)
-		if err != nil {
-			return nil, err
-		}
-		defer closeTraffic()
-		return run(shop, flows), nil
-	})
+// typed runs a command line as if a person had typed it.
+func typed(ctx context.Context, args ...string) error {
+	var said bytes.Buffer
+	if run(ctx, args, terminal{out: io.Discard, err: &said}) != exitOK {
+		return fmt.Errorf("%s", bytes.TrimSpace(said.Bytes()))
+	}
+	return nil
 }
 
 // withShop runs a drill on a shop of two replicas each, prints its report and ends the shop.
-func (d drillFlags) withShop(ctx context.Context, t terminal, run func(*shopFleet) (*drill.Report, error)) error {
+func (d drillFlags) withShop(ctx context.Context, t terminal, run func(*reference.Fleet) (*drill.Report, error)) error {
 	if d.For < time.Second {
 		return usagef("--for must be at least 1s")
 	}
@@ -105,7 +110,7 @@ func (d drillFlags) withShop(ctx context.Context, t terminal, run func(*shopFlee
 	if !starting() {
 		return errors.Join(errInterrupted, shop.close())
 	}
-	r, err := run(shop)
+	r, err := run(shop.Fleet)
 	switch {
 	case ctx.Err() != nil:
 		err = errInterrupted
@@ -114,8 +119,3 @@ func (d drillFlags) withShop(ctx context.Context, t terminal, run func(*shopFlee
 	}
 	return errors.Join(err, shop.close())
 }
-
-const (
-	answerWithin = reference.AnswerWithin
-	demoProduct  = reference.Product
-)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -144,7 +146,7 @@ func (c *envCmd) Run(ctx context.Context, t terminal) error {
 	if c.JSON {
 		return writeJSON(t.out, env)
 	}
-	for _, name := range sortedKeys(env) {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if _, err := fmt.Fprintf(t.out, "export %s=%s\n", name, shellQuote(env[name])); err != nil {
 			return err
 		}

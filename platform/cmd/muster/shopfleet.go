@@ -2,28 +2,21 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/musterdev/muster/platform/cmd/muster/reference"
 	"github.com/musterdev/muster/platform/local"
 	"github.com/musterdev/muster/platform/supervise"
-	"github.com/musterdev/muster/shop/shopper"
-	"github.com/musterdev/muster/shop/verify"
 )
 
 // shopFleet is the shop as it runs for a demo or a drill, and what is told of it.
 type shopFleet struct {
 	*reference.Fleet
 
-	url   string
-	dir   string
-	fleet *local.Fleet    // nil in one process
-	show  *local.Progress // of the fleet; nil in one process
+	show *local.Progress // of the fleet; nil in one process
 }
 
 type shopOptions struct {
@@ -56,7 +49,7 @@ func openShop(ctx context.Context, o shopOptions) (*shopFleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &shopFleet{Fleet: f, url: f.URL, dir: f.Dir, fleet: f.Processes(), show: p}, nil
+	return &shopFleet{Fleet: f, show: p}, nil
 }
 
 // openInProcess runs the whole shop and the engines in this one process.
@@ -66,7 +59,7 @@ func openInProcess(ctx context.Context, o shopOptions) (*shopFleet, error) {
 		return nil, err
 	}
 	_, _ = fmt.Fprintf(o.out, "all ready in one process, logs in %s\n", filepath.Join(o.dir, supervise.Folder, "logs"))
-	return &shopFleet{Fleet: f, url: f.URL, dir: f.Dir}, nil
+	return &shopFleet{Fleet: f}, nil
 }
 
 // close ends the shop.
@@ -75,18 +68,6 @@ func (s *shopFleet) close() error {
 		s.show.Quiet.Store(true)
 	}
 	return s.Close()
-}
-
-func (s *shopFleet) wait(ctx context.Context) error { return s.Wait(ctx) }
-func (s *shopFleet) kinds() []string                { return s.Kinds() }
-func (s *shopFleet) lives(engine string) bool       { return s.Lives(engine) }
-
-func (s *shopFleet) verify(ctx context.Context, promised shopper.Ledger, within time.Duration) (verify.Report, error) {
-	return s.Verify(ctx, promised, within)
-}
-
-func (s *shopFleet) database(ctx context.Context, service string) (*sql.DB, error) {
-	return s.Database(ctx, service)
 }
 
 // cheapestMug is what the search in welcome finds first.
@@ -100,21 +81,22 @@ The shop is open:
   through the edge   %[1]s/v1/products
   the registry       %[2]s/v1/services
   data and logs      %[3]s
-`, s.URL, s.Control, filepath.Join(s.dir, supervise.Folder))
-	second := "Look at the logs:\n       cat " + shellWord(filepath.Join(s.dir, supervise.Folder, "logs", "process.log"))
-	if s.fleet != nil {
+`, s.URL, s.Control, filepath.Join(s.Dir, supervise.Folder))
+	second := "Look at the logs:\n       cat " + shellWord(filepath.Join(s.Dir, supervise.Folder, "logs", "process.log"))
+	if s.Processes() != nil {
 		if port := s.Port("catalog"); port != 0 {
 			fmt.Fprintf(&b, "  catalog's API      http://127.0.0.1:%d/docs\n", port)
 		}
-		second = "Kill a process and watch it come back:\n       " + self() + " ps -C " + shellWord(s.dir) + "\n       kill -9 PID"
+		second = "Kill a process and watch it come back:\n       " + self() + " ps -C " + shellWord(s.Dir) + "\n       kill -9 PID"
 	}
 	fmt.Fprintf(&b, `
 Three things to try, from another terminal:
-  1. Find the cheapest mug, fill a cart, order it:
+  1. Find the cheapest mug, fill a cart, order it, and ask for the order until it is done:
        curl -s '%[1]s/v1/products?category=mugs&sort=price&limit=1'
        cart=$(curl -s -X POST %[1]s/v1/carts | sed 's/.*"id":"\([^"]*\)".*/\1/')
        curl -s %[1]s/v1/carts/$cart/lines --json '{"product":"%[4]s","quantity":2}'
-       curl -s %[1]s/v1/orders --json "{\"cart\":\"$cart\"}"
+       order=$(curl -s %[1]s/v1/orders --json "{\"cart\":\"$cart\"}" | sed 's/.*"id":"\([^"]*\)".*/\1/')
+       until curl -s %[1]s/v1/orders/$order | grep -v '"state":"pending"'; do sleep 0.1; done
   2. %[2]s
   3. Let shoppers come while replicas are killed, or replaced:
        %[3]s demo --for 30s --chaos --exit

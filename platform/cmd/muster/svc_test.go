@@ -63,6 +63,12 @@ func maker(ctx context.Context, app *muster.App) error {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 		}
 	}))
+	// the event that POST /spoil/{id} leaves no broker would take
+	app.Handle("POST /spoil/{id}", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := db.ExecContext(r.Context(), `INSERT INTO muster_outbox (topic, key, attributes, data) VALUES ($1, $2, 'spoilt', '')`, made.Name, r.PathValue("id")); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	}))
 	return app.Serve(ctx)
 }
 

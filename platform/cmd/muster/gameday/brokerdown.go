@@ -1,24 +1,16 @@
-package main
+package gameday
 
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
+	"github.com/musterdev/muster/platform/cmd/muster/reference"
 	"github.com/musterdev/muster/platform/drill"
 	"github.com/musterdev/muster/shop/shopper"
 	"github.com/musterdev/muster/shop/verify"
 )
-
-// brokerDownCmd keeps the broker dead while shoppers order, and then has a message
-// published that nobody can handle.
-type brokerDownCmd struct {
-	For  time.Duration `default:"20s" help:"How long the broker is dead."`
-	Seed uint64        `placeholder:"N" help:"Makes the shoppers' choices repeatable."`
-	JSON bool          `name:"json" help:"Print the report as JSON."`
-}
 
 const (
 	brokerBack   = 5 * time.Second  // how soon the broker must be ready when it may start again
@@ -28,55 +20,58 @@ const (
 	brokerBuyers = 4
 )
 
-func (c *brokerDownCmd) Run(ctx context.Context, t terminal) error {
-	if c.Seed == 0 {
-		c.Seed = rand.Uint64N(1 << 32)
-	}
-	return drillFlags{c.For, c.JSON}.withShop(ctx, t, func(shop *shopFleet) (*drill.Report, error) {
-		return c.drill(ctx, shop)
-	})
+// BrokerDown keeps the broker dead while shoppers order, and then has a message
+// published that nobody can handle.
+type BrokerDown struct {
+	For    time.Duration // how long the broker is dead
+	Seed   uint64        // of the shoppers' choices
+	Muster Command       // by which a person finds and settles the message
 }
 
-func (c *brokerDownCmd) drill(ctx context.Context, shop *shopFleet) (*drill.Report, error) {
+// Command runs the command line, as a person would; its error is what it said.
+type Command func(ctx context.Context, args ...string) error
+
+// Drill breaks a shop that runs as processes and reports what its shoppers met.
+func (b BrokerDown) Drill(ctx context.Context, shop *reference.Fleet) (*drill.Report, error) {
 	var shopped shopper.Result
 	var shopping sync.WaitGroup
 	shopping.Go(func() {
 		shopped = shopper.Run(ctx, shopper.Config{
-			URL: shop.url, Shoppers: brokerBuyers, Think: brokerThink, Seed: c.Seed, For: warmUp + c.For,
+			URL: shop.URL, Shoppers: brokerBuyers, Think: brokerThink, Seed: b.Seed, For: warmUp + b.For,
 		})
 	})
 	defer shopping.Wait()
 	if err := pauseFor(ctx, warmUp); err != nil {
 		return nil, err
 	}
-	before, err := shop.orders(ctx)
+	before, err := orders(ctx, shop)
 	if err != nil {
 		return nil, err
 	}
 	r := drill.Down(ctx, drill.Outage{
-		Part: "broker", For: c.For, Back: brokerBack,
-		Kill:  func(away time.Duration) error { return shop.fleet.KillFor("broker", away) },
-		Alive: func() bool { return shop.lives("broker") },
+		Part: "broker", For: b.For, Back: brokerBack,
+		Kill:  func(away time.Duration) error { return shop.Processes().KillFor("broker", away) },
+		Alive: func() bool { return shop.Lives("broker") },
 	})
-	r.Seed = c.Seed
+	r.Seed = b.Seed
 	back := time.Now()
 	shopping.Wait() // it ends as the broker comes back
-	after, err := shop.orders(ctx)
+	after, err := orders(ctx, shop)
 	if err != nil {
 		return nil, err
 	}
-	least := int64(c.For / time.Second)
+	least := int64(b.For / time.Second)
 	r.Add("orders accepted meanwhile", fmt.Sprintf(">= %d", least), after-before, after-before >= least)
 	r.Add("failed requests", "0", fmt.Sprintf("%d of %d", shopped.Failed, shopped.Requests), shopped.Failed == 0 && shopped.Requests > 0)
 	r.Notes = append(r.Notes, shopped.Failures...)
 
-	found, err := shop.verify(ctx, shopped.Ledger, max(0, drainWithin-time.Since(back)))
+	found, err := shop.Verify(ctx, shopped.Ledger, max(0, drainWithin-time.Since(back)))
 	if err != nil {
 		return nil, err
 	}
 	r.Add("backlog drained", fmt.Sprintf("within %s", drainWithin), time.Since(back).Round(100*time.Millisecond), len(found.Violations) == 0)
 	prove(r, found)
-	return r, newPoison(shop).drill(ctx, r, shopped.Ledger)
+	return r, newPoison(shop, b.Muster).drill(ctx, r, shopped.Ledger)
 }
 
 // prove adds what the proof found.
@@ -90,8 +85,8 @@ func prove(r *drill.Report, found verify.Report) {
 }
 
 // orders returns how many orders were accepted so far.
-func (s *shopFleet) orders(ctx context.Context) (n int64, err error) {
-	db, err := s.database(ctx, "orders")
+func orders(ctx context.Context, shop *reference.Fleet) (n int64, err error) {
+	db, err := shop.Database(ctx, "orders")
 	if err != nil {
 		return 0, err
 	}

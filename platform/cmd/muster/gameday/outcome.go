@@ -1,8 +1,10 @@
-package main
+package gameday
 
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,8 +12,8 @@ import (
 	"github.com/musterdev/muster/shop/verify"
 )
 
-// What a demo with chaos is held to besides: a run must have met enough trouble to
-// prove anything.
+// What a run with chaos is held to besides: it must have met enough trouble to prove
+// anything.
 const (
 	killsAMinute = 20
 	killsEach    = 2   // of every kind, in a run of a minute
@@ -21,20 +23,20 @@ const (
 	longRun      = time.Minute
 )
 
-// careless is what the one shopper without keys met.
-type careless struct {
+// Careless is what the one shopper without keys met.
+type Careless struct {
 	Requests int      `json:"requests"`
 	Orders   int      `json:"orders"`
 	Failed   int      `json:"failed"`
 	Failures []string `json:"failures,omitempty"`
 }
 
-func carelessOf(t shopper.Tally) careless {
-	return careless{Requests: t.Requests, Orders: t.Orders, Failed: t.Failed, Failures: t.Failures}
+func carelessOf(t shopper.Tally) Careless {
+	return Careless{Requests: t.Requests, Orders: t.Orders, Failed: t.Failed, Failures: t.Failures}
 }
 
-// outcome is what a driven demo found.
-type outcome struct {
+// Outcome is what was found when shoppers had shopped.
+type Outcome struct {
 	Requests    int                `json:"requests"`
 	Orders      int                `json:"orders"` // accepted
 	Failed      int                `json:"failed"` // requests
@@ -45,7 +47,7 @@ type outcome struct {
 	Lost        int                `json:"lost"`
 	Duplicated  int                `json:"duplicated"`
 	Failures    []string           `json:"failures,omitempty"`
-	Careless    careless           `json:"careless"`
+	Careless    Careless           `json:"careless"`
 	Kills       map[string]int     `json:"kills,omitempty"` // by kind of process; nil without chaos
 	Money       verify.Money       `json:"money"`
 	Charges     verify.Charges     `json:"charges"`
@@ -60,14 +62,14 @@ type outcome struct {
 }
 
 // found adds what was proven.
-func (o *outcome) found(r verify.Report, quiet time.Duration) {
+func (o *Outcome) found(r verify.Report, quiet time.Duration) {
 	o.Confirmed, o.Compensated, o.Lost, o.Duplicated = r.Confirmed, r.Compensated, r.Lost, r.Duplicated
 	o.Violations, o.Money, o.Charges, o.Quiet = r.Violations, r.Money, r.Charges, quiet.Seconds()
 }
 
 // judge says what held and what did not. Who has no keys must not repeat a request
 // that may have had its effect, so each kill may cost that one shopper one answer.
-func (o *outcome) judge() {
+func (o *Outcome) judge() {
 	o.Missed = nil
 	o.miss(o.Failed > 0, "%d requests failed", o.Failed)
 	o.miss(o.Orders == 0, "nobody could order anything")
@@ -81,11 +83,11 @@ func (o *outcome) judge() {
 	o.Held = len(o.Missed) == 0
 }
 
-func (o *outcome) judgeChaos() {
+func (o *Outcome) judgeChaos() {
 	least := int(killsAMinute * o.length / time.Minute)
 	o.miss(o.killed() < least, "%d processes were killed, at least %d were to be", o.killed(), least)
 	if o.length >= longRun {
-		for _, kind := range sortedKeys(o.Kills) {
+		for _, kind := range slices.Sorted(maps.Keys(o.Kills)) {
 			o.miss(o.Kills[kind] < killsEach, "%s was killed %d times, at least %d were wanted", kind, o.Kills[kind], killsEach)
 		}
 		ended := o.Confirmed + o.Compensated
@@ -98,13 +100,13 @@ func (o *outcome) judgeChaos() {
 	}
 }
 
-func (o *outcome) miss(missed bool, format string, args ...any) {
+func (o *Outcome) miss(missed bool, format string, args ...any) {
 	if missed {
 		o.Missed = append(o.Missed, fmt.Sprintf(format, args...))
 	}
 }
 
-func (o *outcome) killed() (total int) {
+func (o *Outcome) killed() (total int) {
 	for _, n := range o.Kills {
 		total += n
 	}
@@ -116,13 +118,14 @@ type share struct {
 	what string
 }
 
-func (o *outcome) shares() []share {
+func (o *Outcome) shares() []share {
 	return []share{{o.Charges.Declined, "declined"}, {o.Charges.TimedOut, "timed out"}, {o.Charges.Retried, "retried with the same key"}}
 }
 
-func (o *outcome) print(w io.Writer) error {
+// Print writes it for people.
+func (o *Outcome) Print(w io.Writer) error {
 	var b strings.Builder
-	for _, kind := range sortedKeys(o.Kills) {
+	for _, kind := range slices.Sorted(maps.Keys(o.Kills)) {
 		fmt.Fprintf(&b, "kills of %s: %d\n", kind, o.Kills[kind])
 	}
 	if o.Kills != nil {

@@ -1,4 +1,4 @@
-package main
+package gameday
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/musterdev/muster/platform/cmd/muster/reference"
 	"github.com/musterdev/muster/platform/drill"
 	"github.com/musterdev/muster/platform/ops"
 	"github.com/musterdev/muster/shop/events"
@@ -31,12 +32,13 @@ const (
 // poison is a message that shipping cannot read, and an order whose message for
 // shipping comes behind it.
 type poison struct {
-	shop   *shopFleet
+	shop   *reference.Fleet
+	muster Command
 	client *http.Client
 }
 
-func newPoison(shop *shopFleet) *poison {
-	return &poison{shop: shop, client: &http.Client{Timeout: answerWithin}}
+func newPoison(shop *reference.Fleet, muster Command) *poison {
+	return &poison{shop: shop, muster: muster, client: &http.Client{Timeout: reference.AnswerWithin}}
 }
 
 // drill poisons one order's way to shipping: its order waits and others do not, until a
@@ -68,7 +70,7 @@ func (p *poison) drill(ctx context.Context, r *drill.Report, promised shopper.Le
 	r.Add("its own order then", "confirmed", fmt.Sprintf("%s in %s", state, took), state == shopper.Confirmed)
 
 	promised.Orders = append(promised.Orders, held, other)
-	found, err := p.shop.verify(ctx, promised, quietFor)
+	found, err := p.shop.Verify(ctx, promised, quietFor)
 	r.Add("invariants violated in the end", "0", violated(found.Violations), len(found.Violations) == 0)
 	for _, v := range found.Violations {
 		r.Note("%s", v)
@@ -81,7 +83,7 @@ func (p *poison) drill(ctx context.Context, r *drill.Report, promised shopper.Le
 func (p *poison) begin(ctx context.Context) (held shopper.Order, dead ops.Parked, err error) {
 	for range attempts {
 		// without the card processor the order cannot overtake the poison
-		if err := p.shop.fleet.KillFor(p.card(), cardAway); err != nil {
+		if err := p.shop.Processes().KillFor(p.card(), cardAway); err != nil {
 			return held, dead, err
 		}
 		if held, err = p.buy(ctx); err != nil {
@@ -116,14 +118,14 @@ func (p *poison) buy(ctx context.Context) (shopper.Order, error) {
 	var cart, order struct {
 		ID string `json:"id"`
 	}
-	if err := p.post(ctx, p.shop.url+"/v1/carts", nil, struct{}{}, &cart); err != nil {
+	if err := p.post(ctx, p.shop.URL+"/v1/carts", nil, struct{}{}, &cart); err != nil {
 		return shopper.Order{}, err
 	}
-	line := map[string]any{"product": demoProduct, "quantity": 1}
-	if err := p.post(ctx, p.shop.url+"/v1/carts/"+cart.ID+"/lines", nil, line, nil); err != nil {
+	line := map[string]any{"product": reference.Product, "quantity": 1}
+	if err := p.post(ctx, p.shop.URL+"/v1/carts/"+cart.ID+"/lines", nil, line, nil); err != nil {
 		return shopper.Order{}, err
 	}
-	err := p.post(ctx, p.shop.url+"/v1/orders", nil, map[string]string{"cart": cart.ID}, &order)
+	err := p.post(ctx, p.shop.URL+"/v1/orders", nil, map[string]string{"cart": cart.ID}, &order)
 	return shopper.Order{Cart: cart.ID, ID: order.ID, State: shopper.Pending}, err
 }
 
@@ -159,7 +161,7 @@ func told(dead ops.Parked) string {
 
 // paid waits until payments knows whether an order's money was captured.
 func (p *poison) paid(ctx context.Context, order string) (bool, error) {
-	db, err := p.shop.database(ctx, "payments")
+	db, err := p.shop.Database(ctx, "payments")
 	if err != nil {
 		return false, err
 	}
@@ -174,11 +176,7 @@ func (p *poison) paid(ctx context.Context, order string) (bool, error) {
 
 // order gives an order of a person's by the command line.
 func (p *poison) order(ctx context.Context, what, name string) error {
-	var said bytes.Buffer
-	if run(ctx, []string{"bus", what, "-C", p.shop.dir, name}, terminal{out: io.Discard, err: &said}) != exitOK {
-		return fmt.Errorf("%s", bytes.TrimSpace(said.Bytes()))
-	}
-	return nil
+	return p.muster(ctx, "bus", what, "-C", p.shop.Dir, name)
 }
 
 // end waits for an order's end and returns its state.
@@ -188,7 +186,7 @@ func (p *poison) end(ctx context.Context, id string, within time.Duration) (stat
 		var o struct {
 			State string `json:"state"`
 		}
-		if err := p.ask(ctx, http.MethodGet, p.shop.url+"/v1/orders/"+id, nil, nil, &o); err != nil {
+		if err := p.ask(ctx, http.MethodGet, p.shop.URL+"/v1/orders/"+id, nil, nil, &o); err != nil {
 			state = err.Error()
 		} else {
 			state = o.State
@@ -207,7 +205,7 @@ func (p *poison) until(ctx context.Context, within time.Duration, so func() bool
 	}
 }
 
-func (p *poison) ops() *ops.Fleet { return ops.Of(p.shop.fleet.Status()) }
+func (p *poison) ops() *ops.Fleet { return ops.Of(p.shop.Processes().Status()) }
 
 func (p *poison) post(ctx context.Context, url string, header map[string]string, body, out any) error {
 	return p.ask(ctx, http.MethodPost, url, header, body, out)

@@ -1,6 +1,7 @@
 package saga
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -32,6 +33,11 @@ type Config struct {
 	Workers int                  // how many sagas it carries on at the same time; 0: 16
 	Log     *slog.Logger         // nil discards
 	Traces  trace.TracerProvider // nil: steps have no spans, but the trace goes on in what they ask of others
+	// Keep is how long sagas that ended are kept, with their history. While it runs the
+	// engine deletes older ones of the names that it knows, every ten minutes, or every
+	// Keep where that is shorter. 0: 30 days; negative: for ever. Of several engines on one
+	// database that know a name the shortest Keep decides.
+	Keep time.Duration
 }
 
 // Engine carries on the sagas of one database that its build knows. It is safe for
@@ -46,6 +52,7 @@ type Engine struct {
 	tracer  trace.Tracer
 	defs    map[table.Version]*plan.Definition
 	known   []table.Version
+	keepFor time.Duration
 	wake    chan struct{}
 	running atomic.Bool
 }
@@ -65,6 +72,7 @@ func New(db *sql.DB, cfg Config, sagas ...Definition) (*Engine, error) {
 	e := &Engine{
 		db: db, table: rows, owner: plan.Clip(cfg.Owner), workers: cfg.Workers, log: cfg.Log,
 		defs: map[table.Version]*plan.Definition{}, wake: make(chan struct{}, 1),
+		keepFor: cmp.Or(cfg.Keep, table.Keep),
 	}
 	if e.owner == "" {
 		e.owner = "engine-" + rand.Text()

@@ -2,6 +2,8 @@ package saga
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +16,7 @@ type lease struct {
 
 	mu    sync.Mutex
 	until time.Time
+	at    table.Row   // the step at hand
 	timer *time.Timer // while a Remote step runs
 }
 
@@ -25,6 +28,19 @@ func (l *lease) renew(asked time.Time) {
 	if l.timer != nil {
 		l.timer.Reset(time.Until(l.until))
 	}
+}
+
+// comes says that the saga has come to another step, or to another try of it.
+func (l *lease) comes(at table.Row) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.at = at
+}
+
+func (l *lease) place() table.Row {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.at
 }
 
 // within returns a context that ends, with table.ErrLost as its cause, when the lease does:
@@ -53,7 +69,7 @@ type leases struct {
 func (l *leases) add(r table.Row, asked time.Time) *lease {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	one := &lease{fence: r.Fence, until: asked.Add(Lease)}
+	one := &lease{fence: r.Fence, until: asked.Add(Lease), at: r}
 	l.list[r.Key()] = one
 	return one
 }
@@ -70,6 +86,31 @@ func (l *leases) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.list)
+}
+
+// suspects reports whether one of them is suspected to end whoever carries it on.
+func (l *leases) suspects() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, one := range l.list {
+		if one.place().Lost >= table.Suspect {
+			return true
+		}
+	}
+	return false
+}
+
+// places names the sagas and the steps at hand, in order.
+func (l *leases) places() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var list []string
+	for _, one := range l.list {
+		at := one.place()
+		list = append(list, fmt.Sprintf("%s %s at step %s", at.Name, at.ID, place(at)))
+	}
+	slices.Sort(list)
+	return list
 }
 
 // renew takes what a beat, begun at the time asked, extended. It returns what has been

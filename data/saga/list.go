@@ -42,11 +42,19 @@ const MaxData = table.MaxData
 // Any number of processes may call it at the same time.
 func Migrate(ctx context.Context, db *sql.DB) error { return table.Migrate(ctx, db) }
 
-// Sweep deletes sagas that ended longer ago than olderThan, with their history; 0 means
-// 30 days. An id may be started again after that. It returns how many it deleted. Call
-// it now and then from any replica.
+// Sweep deletes sagas that ended longer ago than olderThan, whatever their names, with
+// their history; 0 means 30 days. An id may be started again after that. It returns how
+// many it deleted. An [Engine] that runs does so by itself for the names that it knows
+// ([Config].Keep): this is for those that no build knows any more.
 func Sweep(ctx context.Context, db *sql.DB, olderThan time.Duration) (int64, error) {
-	return table.Sweep(ctx, db, olderThan)
+	rows, err := table.Of(db)
+	if err != nil {
+		return 0, err
+	}
+	if olderThan <= 0 {
+		olderThan = table.Keep
+	}
+	return rows.Sweep(ctx, olderThan)
 }
 
 // List returns sagas, the last changed first. invalid_argument says what is wrong with

@@ -29,6 +29,10 @@ var (
 // never when it is not. id names it, for the caller, for answers and in the keys of
 // its steps: 1 to 128 visible ASCII characters without a slash. ErrExists says that
 // there is one of this id, whatever became of it; the transaction can go on.
+//
+// That holds for as long as the saga is kept: [Config].Keep, 30 days, after it ended it
+// is deleted, and its id can be started again, with the same keys as the first time. Who
+// must refuse an id for longer keeps a row of his own, as the order itself is.
 func (s *Saga[T]) Start(ctx context.Context, tx tx.Tx, id string, data T) error {
 	e := s.engine.Load()
 	if e == nil {

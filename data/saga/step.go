@@ -30,6 +30,9 @@ func traceOf(ctx context.Context) string {
 // after it: with an owner when the next step is to follow. An error means that it could
 // not be recorded; table.ErrLost that the saga is another's.
 func (r *run) step(d *plan.Definition, at table.Row, held *lease, log *slog.Logger) (table.Row, error) {
+	if o, lethal := plan.Lethal(at); lethal {
+		return r.failed(d, at, o, log)
+	}
 	def, do, wrong := d.Work(at)
 	if wrong != nil {
 		return r.failed(d, at, plan.Judge(Bug(wrong)), log)
@@ -140,14 +143,14 @@ func (r *run) remote(ctx context.Context, d *plan.Definition, at table.Row, held
 	}
 	to, why := r.after(d, at, o, data)
 	*asked = time.Now()
-	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	settle, cancel := r.settle(ctx)
 	defer cancel()
 	return to, o, r.table.Save(settle, at, to, why)
 }
 
 // failed records a try that came to something else than done or waits.
 func (r *run) failed(d *plan.Definition, at table.Row, o plan.Outcome, log *slog.Logger) (table.Row, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.steps), settleTime)
+	ctx, cancel := r.settle(r.steps)
 	defer cancel()
 	if r.until.Err() != nil && o.Kind != plan.Rejected && o.Kind != plan.Bug { // it may be the end of the engine that failed it
 		to := at

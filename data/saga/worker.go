@@ -11,17 +11,13 @@ import (
 	"github.com/musterdev/muster/data/saga/internal/table"
 )
 
-const (
-	grace      = 2 * time.Second // for the steps in hand when the engine stops
-	settleTime = 5 * time.Second // for what is still to be written then, and for a beat
-)
-
 // run is one run of an engine.
 type run struct {
 	*Engine
 	name   string          // what the table has as owner: another for each run
 	until  context.Context //nolint:containedctx // ends when no new step is to begin
 	steps  context.Context //nolint:containedctx // ends when those in hand are to
+	writes context.Context //nolint:containedctx // ends when nothing more is to be written
 	held   leases
 	freed  chan struct{}
 	worker sync.WaitGroup
@@ -29,8 +25,12 @@ type run struct {
 
 // Run carries on sagas until ctx ends; then it lets go of what it holds, so that
 // others, or this one started anew, go on at once. Steps in hand are given two seconds
-// to end before their contexts are; Run waits for them. It returns nil when ctx has
-// ended, and an error at once when it is running already or the tables are missing.
+// to end before their contexts are. It returns nil then; or, eight seconds after ctx, an
+// error that names the sagas and steps that have not ended nevertheless: what becomes
+// of them is not recorded, and others go on with their sagas when the leases have ended.
+// It returns an error at once when it is running already or the tables are missing.
+//
+// Meanwhile it deletes old sagas, see [Config].Keep.
 func (e *Engine) Run(ctx context.Context) error {
 	if !e.running.CompareAndSwap(false, true) {
 		return errors.New("saga: the engine is running already")
@@ -42,22 +42,25 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	steps, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
+	writes, closeBooks := context.WithCancel(context.WithoutCancel(ctx))
+	defer closeBooks()
+	beats, still := context.WithCancel(context.WithoutCancel(ctx))
+	defer still()
 	r := &run{
-		Engine: e, name: e.owner + "/" + rand.Text()[:8], until: ctx, steps: steps,
+		Engine: e, name: e.owner + "/" + rand.Text()[:8], until: ctx, steps: steps, writes: writes,
 		held: leases{list: map[table.Key]*lease{}}, freed: make(chan struct{}, 1),
 	}
-	beats := make(chan struct{})
-	go func() {
-		defer close(beats)
-		r.keep(steps)
-	}()
+	var besides sync.WaitGroup
+	besides.Go(func() { r.keep(beats) })
+	besides.Go(func() { r.sweep(ctx) })
 	r.claimAll(ctx)
-	stopped := time.AfterFunc(grace, cut)
-	r.worker.Wait()
-	stopped.Stop()
-	cut()
-	<-beats
-	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	left := r.finish(cut, closeBooks)
+	still()
+	besides.Wait()
+	if left != nil {
+		return left
+	}
+	settle, cancel := r.settle(ctx)
 	defer cancel()
 	if err := e.table.LetAllGo(settle, r.name); err != nil {
 		e.log.WarnContext(settle, "saga: leases could not be ended; they will by themselves", "error", err)
@@ -96,11 +99,16 @@ func (r *run) claimAll(ctx context.Context) {
 		wait := table.Window
 		if free > 0 {
 			asked := time.Now()
-			if rows, err = r.table.Claim(ctx, r.known, r.name, free); err == nil && len(rows) < free {
-				wait, err = r.table.Due(ctx, r.known, r.name)
+			suspects := 1
+			if r.held.suspects() {
+				suspects = 0
 			}
+			rows, err = r.table.Claim(ctx, r.known, r.name, free, suspects)
 			for _, claimed := range rows {
 				r.begin(claimed, asked)
+			}
+			if err == nil && len(rows) < free {
+				wait, err = r.table.Due(ctx, r.known, r.name, !r.held.suspects())
 			}
 			r.complain(ctx, &p, err)
 		}
@@ -149,8 +157,8 @@ func (r *run) keep(ctx context.Context) {
 	}
 }
 
-func (r *run) beatOnce(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, Lease/2)
+func (r *run) beatOnce(beats context.Context) {
+	ctx, cancel := context.WithTimeout(beats, Lease/2)
 	defer cancel()
 	asked := time.Now()
 	fences, err := r.table.Beat(ctx, r.name)
@@ -159,7 +167,7 @@ func (r *run) beatOnce(ctx context.Context) {
 			err = errors.Join(err, r.table.LetGo(ctx, k, fence, 0))
 		}
 	}
-	if err != nil && r.steps.Err() == nil {
+	if err != nil && beats.Err() == nil {
 		r.log.WarnContext(ctx, "saga: leases could not be extended", "error", err)
 	}
 }
@@ -170,6 +178,9 @@ func (r *run) begin(claimed table.Row, asked time.Time) {
 	r.worker.Go(func() {
 		defer func() {
 			r.held.remove(claimed, held)
+			if claimed.Lost >= table.Suspect {
+				r.Wake()
+			}
 			select {
 			case r.freed <- struct{}{}:
 			default:
@@ -183,8 +194,17 @@ func (r *run) begin(claimed table.Row, asked time.Time) {
 func (r *run) carryOn(at table.Row, held *lease) {
 	d := r.defs[at.Definition()]
 	at = d.Settle(at)
+	suspected := at.Lost >= table.Suspect
 	for {
+		held.comes(at)
+		if suspected && at.Lost == 0 {
+			suspected = false
+			r.Wake() // the next one that is suspected may be carried on
+		}
 		log := r.log.With("saga", at.Name, "id", at.ID, "step", at.Step, "undo", at.Undoing, "fence", at.Fence)
+		if at.Lost > 0 {
+			log.Warn("saga: taken over: its last holder ended in the middle of the step", "in_a_row", at.Lost)
+		}
 		to, err := r.step(d, at, held, log)
 		if err != nil {
 			if !errors.Is(err, table.ErrLost) {
@@ -200,12 +220,13 @@ func (r *run) carryOn(at table.Row, held *lease) {
 			return
 		}
 		at = to
+		at.Lost = 0 // something is recorded
 	}
 }
 
 // leave lets go of a saga after an error, if that can be; else the lease ends.
 func (r *run) leave(at table.Row, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.until), settleTime)
+	ctx, cancel := r.settle(r.until)
 	defer cancel()
 	if err := r.table.LetGo(ctx, at.Key(), at.Fence, time.Second); err != nil {
 		log.Warn("saga: the lease could not be ended; it will by itself", "error", err)

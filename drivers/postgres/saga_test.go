@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"testing"
 
+	"github.com/musterdev/muster/data/datatest/sagakill"
 	"github.com/musterdev/muster/data/datatest/sagatest"
 	"github.com/musterdev/muster/drivers/postgres/pgtest"
 )
@@ -23,13 +24,13 @@ const sagaVictim = "MUSTER_POSTGRES_TEST_SAGA_VICTIM"
 
 func TestSagasSurviveWhoeverIsKilled(t *testing.T) {
 	if url := os.Getenv(sagaVictim); url != "" {
-		if err := sagatest.Victim(t.Context(), open(t, url)); err != nil {
+		if err := sagakill.Victim(t.Context(), open(t, url)); err != nil {
 			t.Error(err)
 		}
 		return
 	}
 	url := pgtest.Database(t)
-	sagatest.KillMinusNine(t, func() *sql.DB { return open(t, url) }, func(t *testing.T) *exec.Cmd {
+	sagakill.MinusNine(t, func() *sql.DB { return open(t, url) }, func(t *testing.T) *exec.Cmd {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 		cmd.Env = append(os.Environ(), sagaVictim+"="+url)
 		return cmd

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/musterdev/muster/data/datatest/sagakill"
 	"github.com/musterdev/muster/data/datatest/sagatest"
 )
 
@@ -22,13 +23,13 @@ const sagaVictim = "MUSTER_SQLITE_TEST_SAGA_VICTIM"
 
 func TestSagasSurviveWhoeverIsKilled(t *testing.T) {
 	if path := os.Getenv(sagaVictim); path != "" {
-		if err := sagatest.Victim(t.Context(), reopen(t, path)); err != nil {
+		if err := sagakill.Victim(t.Context(), reopen(t, path)); err != nil {
 			t.Error(err)
 		}
 		return
 	}
 	path := filepath.Join(t.TempDir(), "kill.db")
-	sagatest.KillMinusNine(t, func() *sql.DB { return reopen(t, path) }, func(t *testing.T) *osexec.Cmd {
+	sagakill.MinusNine(t, func() *sql.DB { return reopen(t, path) }, func(t *testing.T) *osexec.Cmd {
 		cmd := osexec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 		cmd.Env = append(os.Environ(), sagaVictim+"="+path)
 		return cmd

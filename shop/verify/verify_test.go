@@ -101,7 +101,7 @@ func all(s *verify.Stores) map[string]**sql.DB {
 }
 
 func insertSaga(name, id, state, owner string) string {
-	return fmt.Sprintf(`INSERT INTO muster_saga VALUES ('%s', '%s', 1, '%s', 0, 'end', 0, 0, 0, '', 1, '%s', 0, 0, '', '', 1, '', 1, 1)`, name, id, state, owner)
+	return fmt.Sprintf(`INSERT INTO muster_saga VALUES ('%s', '%s', 1, '%s', 0, 'end', 0, 0, 0, '', 1, '%s', 0, 0, '', '', 1, '', 1, 1, 0)`, name, id, state, owner)
 }
 
 // mails makes a folder of the mails of the quiet shop, two that were never finished,

@@ -18,8 +18,7 @@ import (
 	"github.com/musterdev/muster/data/tx"
 )
 
-// Run runs the suite. A driver's tests call it, and [KillMinusNine] with processes of
-// their own.
+// Run runs the suite. A driver's tests call it.
 func Run(t *testing.T, fresh dbtest.Fresh) {
 	for name, test := range map[string]func(*testing.T, dbtest.Fresh){
 		"steps":  runSteps,
@@ -29,6 +28,7 @@ func Run(t *testing.T, fresh dbtest.Fresh) {
 		"answer": runAnswer,
 		"people": runPeople,
 		"http":   runHTTP,
+		"lost":   runLost,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, fresh) })
 	}

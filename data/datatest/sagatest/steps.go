@@ -299,7 +299,7 @@ func restarted(t *testing.T, open func() *sql.DB) {
 	w.start(s, "x")
 	receive(t, inside)
 	dbtest.Execute(t, w.db, `INSERT INTO muster_saga SELECT name, 'y', version, state, undoing, 'b', attempts, faults, doubt, data, fence, owner,
-		leased_until, next_at, reason, error, seq, trace_parent, created, updated FROM muster_saga WHERE id = 'x'`) // a claim whose answer was lost
+		leased_until, next_at, reason, error, seq, trace_parent, created, updated, lost FROM muster_saga WHERE id = 'x'`) // a claim whose answer was lost
 	first.stop()
 	w.free()
 	d := w.show(first.Engine, "x")

@@ -13,7 +13,24 @@ const (
 	firstPause = 100 * time.Millisecond // doubles with each attempt
 	mostPause  = 10 * time.Second
 	maxFaults  = 10 // attempts that failed for no known reason before that counts as a bug
+	maxLost    = 10 // holders that ended in the middle of a step, in a row, before it is not tried again
 )
+
+// Lethal reports whether a saga that was claimed is not to be carried on, for its step
+// seems to end whoever does, and what that comes to.
+func Lethal(r table.Row) (o Outcome, is bool) {
+	if r.Lost < maxLost {
+		return Outcome{}, false
+	}
+	which := fmt.Sprintf("step %q", r.Step)
+	switch {
+	case r.Step == table.End:
+		which = "the hook at the end"
+	case r.Undoing:
+		which = fmt.Sprintf("the Undo of step %q", r.Step)
+	}
+	return Outcome{Kind: Bug, Text: fmt.Sprintf("its last %d holders ended in the middle of %s: a person is to look why they did, and whether it is the step that ends its process", r.Lost, which)}, true
+}
 
 // Next is r after the step at hand was done, or undone.
 func (d *Definition) Next(r table.Row) table.Row {

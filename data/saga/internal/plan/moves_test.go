@@ -194,3 +194,21 @@ func TestWorkOfAChangedDefinition(t *testing.T) {
 		t.Errorf("a hook that is gone: %v", err)
 	}
 }
+
+func TestTheTenthLostHolderIsTheLast(t *testing.T) {
+	for _, tc := range []struct {
+		at   table.Row
+		want string
+	}{
+		{table.Row{Step: "a"}, ""},
+		{table.Row{Step: "a", Lost: 9}, ""},
+		{table.Row{Step: "a", Lost: 10}, `in the middle of step "a":`},
+		{table.Row{Step: "a", Lost: 10, Undoing: true}, `in the middle of the Undo of step "a":`},
+		{table.Row{Step: table.End, Lost: 11, Undoing: true}, "its last 11 holders ended in the middle of the hook at the end:"},
+	} {
+		o, is := Lethal(tc.at)
+		if is != (tc.want != "") || !strings.Contains(o.Text, tc.want) || is && o.Kind != Bug {
+			t.Errorf("%+v: %v, %+v", tc.at, is, o)
+		}
+	}
+}

@@ -18,26 +18,41 @@ type Version struct {
 }
 
 // these is a condition for sagas of these versions, with its arguments; the first of
-// them is the parameter from+1.
+// them is the parameter from+1. The name is written so that no plan goes by the primary
+// key: it would read all sagas of a name, those that ended long ago too.
 func these(versions []Version, from int) (condition string, args []any) {
 	alternatives := make([]string, 0, len(versions))
 	for _, v := range versions {
-		alternatives = append(alternatives, fmt.Sprintf("(name = $%d AND version = $%d)", from+1, from+2))
+		alternatives = append(alternatives, fmt.Sprintf("(name || '' = $%d AND version = $%d)", from+1, from+2))
 		args = append(args, v.Name, v.Number)
 		from += 2
 	}
 	return "(" + strings.Join(alternatives, " OR ") + ")", args
 }
 
-// Claim takes up to most sagas that are due and that nobody holds.
-func (s *Table) Claim(ctx context.Context, versions []Version, owner string, most int) (rows []Row, err error) {
-	condition, args := these(versions, 2)
-	found, err := s.db.QueryContext(ctx, s.sql(`WITH due AS MATERIALIZED (SELECT name, id FROM muster_saga
-			WHERE state IN ('running', 'compensating') AND next_at <= NOW AND leased_until <= NOW AND `+condition+`
-			ORDER BY next_at LIMIT $2 SKIP)
+// Suspect is how many holders of a saga end in the middle of its step, one after the
+// other, before it is suspected to be what ends them. Suspects are not carried on
+// together: what ends the process of one would be held against all. The statements and
+// an index have the number too.
+const Suspect = 3
+
+// Claim takes up to most sagas that are due and that nobody holds, of them up to
+// suspects that are suspected.
+func (s *Table) Claim(ctx context.Context, versions []Version, owner string, most, suspects int) (rows []Row, err error) {
+	condition, args := these(versions, 3)
+	// Those who lost a holder are about to be carried on, so that the state need not be asked.
+	found, err := s.db.QueryContext(ctx, s.sql(`WITH suspected AS MATERIALIZED (SELECT name, id FROM muster_saga
+			WHERE lost >= 3 AND next_at <= NOW AND leased_until <= NOW AND `+condition+`
+			ORDER BY next_at LIMIT $3 SKIP),
+		due AS MATERIALIZED (SELECT name, id FROM muster_saga
+			WHERE state IN ('running', 'compensating') AND lost < 3 AND next_at <= NOW AND leased_until <= NOW AND `+condition+`
+			ORDER BY next_at LIMIT $2 - (SELECT count(*) FROM suspected) SKIP),
+		these AS MATERIALIZED (SELECT name, id FROM suspected UNION ALL SELECT name, id FROM due)
 		UPDATE muster_saga SET fence = fence + 1, owner = $1, leased_until = NOW + LEASE,
+			lost = CASE WHEN owner <> '' THEN lost + 1 ELSE 0 END,
 			doubt = CASE WHEN owner <> '' AND doubt = 0 THEN 2 ELSE doubt END
-		WHERE (name, id) IN (SELECT name, id FROM due) RETURNING COLUMNS`), append([]any{owner, most}, args...)...)
+		WHERE (name, id) IN (SELECT name, id FROM these) RETURNING COLUMNS`),
+		append([]any{owner, most, min(suspects, most)}, args...)...)
 	if err != nil {
 		return nil, explain(err)
 	}
@@ -56,13 +71,13 @@ func (s *Table) Claim(ctx context.Context, versions []Version, owner string, mos
 const Window = time.Second
 
 // Due returns how long it is until a saga that others let go of, or hold without a
-// sign, can be claimed; Window when it is longer.
-func (s *Table) Due(ctx context.Context, versions []Version, owner string) (time.Duration, error) {
-	condition, args := these(versions, 2)
+// sign, can be claimed; Window when it is longer. suspects: those who are suspected too.
+func (s *Table) Due(ctx context.Context, versions []Version, owner string, suspects bool) (time.Duration, error) {
+	condition, args := these(versions, 3)
 	var in *int64
 	err := s.db.QueryRowContext(ctx, s.sql(`SELECT min(CASE WHEN leased_until > next_at THEN leased_until ELSE next_at END) - NOW FROM muster_saga
-		WHERE state IN ('running', 'compensating') AND next_at <= NOW + $2 AND owner <> $1 AND `+condition),
-		append([]any{owner, Window.Milliseconds()}, args...)...).Scan(&in)
+		WHERE state IN ('running', 'compensating') AND next_at <= NOW + $2 AND owner <> $1 AND (lost < 3 OR $3 = 1) AND `+condition),
+		append([]any{owner, Window.Milliseconds(), number(suspects)}, args...)...).Scan(&in)
 	if err != nil || in == nil {
 		return Window, explain(err)
 	}

@@ -29,6 +29,7 @@ type Entry struct {
 	Attempts    int       `json:"attempts"` // of the step that failed
 	Doubt       bool      `json:"doubt"`    // an attempt of the step may have had an effect
 	Fence       int64     `json:"fence"`
+	Lost        int       `json:"lost,omitempty"`  // of its last holders, in a row: those that ended in the middle of the step
 	Owner       string    `json:"owner,omitempty"` // which engine holds it
 	LeasedUntil time.Time `json:"leased_until,omitzero"`
 	NextAt      time.Time `json:"next_at,omitzero"`
@@ -81,7 +82,7 @@ type Count struct {
 func entryOf(r Row, known bool) Entry {
 	en := Entry{
 		Name: r.Name, ID: r.ID, Version: r.Version, State: r.State, Undoing: r.Undoing, Step: r.Step, Attempts: r.Attempts, Doubt: r.Doubt,
-		Fence: r.Fence, Owner: r.Owner, Reason: r.Reason, Error: r.Err, Created: time.UnixMilli(r.Created).UTC(), Updated: time.UnixMilli(r.Changed).UTC(),
+		Fence: r.Fence, Lost: r.Lost, Owner: r.Owner, Reason: r.Reason, Error: r.Err, Created: time.UnixMilli(r.Created).UTC(), Updated: time.UnixMilli(r.Changed).UTC(),
 		TraceParent: r.Trace, Loadable: known,
 	}
 	if r.Owner != "" {

@@ -34,6 +34,7 @@ type Row struct {
 	Fence            int64
 	Owner            string
 	Held             bool // by its owner, at the time it was read
+	Lost             int  // of its last holders, in a row: those that ended in the middle of the step
 	Reason, Err      string
 	Trace            string
 	After            time.Duration // when it is to be carried on, from when it is written

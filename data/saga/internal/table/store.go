@@ -48,7 +48,7 @@ func (s *Table) sql(query string) string {
 		"LEASE", strconv.FormatInt(Lease.Milliseconds(), 10),
 		"SKIP", skip, "LOCK", lock,
 		"COLUMNS", `name, id, version, state, undoing, step, attempts, faults, doubt, data, fence, owner,
-			CASE WHEN owner <> '' AND leased_until > `+s.dialect.Now()+` THEN 1 ELSE 0 END, reason, error, trace_parent, leased_until, next_at, created, updated`,
+			CASE WHEN owner <> '' AND leased_until > `+s.dialect.Now()+` THEN 1 ELSE 0 END, reason, error, trace_parent, leased_until, next_at, created, updated, lost`,
 	).Replace(query)
 }
 
@@ -62,7 +62,7 @@ const (
 func scan(from interface{ Scan(dest ...any) error }) (r Row, err error) {
 	var undoing, held, doubt int
 	err = from.Scan(&r.Name, &r.ID, &r.Version, &r.State, &undoing, &r.Step, &r.Attempts, &r.Faults, &doubt, &r.Data, &r.Fence, &r.Owner,
-		&held, &r.Reason, &r.Err, &r.Trace, &r.Leased, &r.Next, &r.Created, &r.Changed)
+		&held, &r.Reason, &r.Err, &r.Trace, &r.Leased, &r.Next, &r.Created, &r.Changed, &r.Lost)
 	r.Undoing, r.Held, r.Doubt, r.Abandoned = undoing == 1, held == 1, doubt == doubtful, doubt == abandoned
 	return r, explain(err)
 }
@@ -103,12 +103,13 @@ func (s *Table) Hold(ctx context.Context, t tx.Tx, r Row) error {
 }
 
 // Write makes of the saga from, when it is still that, the saga to, and records why.
-// With an owner the lease begins anew. It returns ErrLost when it is no longer.
+// With an owner the lease begins anew; none of its holders counts as lost any more. It
+// returns ErrLost when it is no longer.
 func (s *Table) Write(ctx context.Context, t tx.Tx, from, to Row, why *Event) error {
 	var seq int64
 	err := t.QueryRowContext(ctx, s.sql(`UPDATE muster_saga SET state = $1, undoing = $2, step = $3, attempts = $4, faults = $5, doubt = $6,
 			data = $7, reason = $8, error = $9, owner = $10, leased_until = CASE WHEN $11 = 1 THEN NOW + LEASE ELSE 0 END,
-			next_at = NOW + $12, fence = $13, seq = seq + 1, updated = NOW
+			next_at = NOW + $12, fence = $13, lost = 0, seq = seq + 1, updated = NOW
 		WHERE name = $14 AND id = $15 AND fence = $16 AND state = $17 AND step = $18 RETURNING seq`),
 		to.State, number(to.Undoing), to.Step, to.Attempts, to.Faults, number(to.Doubt),
 		to.Data, to.Reason, to.Err, to.Owner, number(to.Owner != ""), to.After.Milliseconds(), to.Fence,

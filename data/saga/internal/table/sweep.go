@@ -4,27 +4,24 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/musterdev/muster/data/tx"
 )
 
-// Sweep deletes sagas that ended longer ago than olderThan, with their history; 0 means
-// 30 days. An id may be started again after that. It returns how many it deleted. Call
-// it now and then from any replica.
-func Sweep(ctx context.Context, db *sql.DB, olderThan time.Duration) (int64, error) {
+// Keep is how long a saga that ended is kept where nobody says how long.
+const Keep = 30 * 24 * time.Hour
+
+// Sweep deletes sagas that ended longer ago than olderThan, with their history: those
+// of these names, or all where there are none. It returns how many it deleted.
+func (s *Table) Sweep(ctx context.Context, olderThan time.Duration, names ...string) (int64, error) {
 	const batch = 200 // so that no lock is held for long
-	if olderThan <= 0 {
-		olderThan = 30 * 24 * time.Hour
-	}
-	s, err := Of(db)
-	if err != nil {
-		return 0, err
-	}
 	for total := int64(0); ; {
 		var n int64
-		err := tx.Do(ctx, db, func(ctx context.Context, t *sql.Tx) error {
-			keys, err := s.old(ctx, t, olderThan, batch)
+		err := tx.Do(ctx, s.db, func(ctx context.Context, t *sql.Tx) error {
+			keys, err := s.old(ctx, t, olderThan, batch, names)
 			for _, k := range keys {
 				for _, remove := range []string{
 					`DELETE FROM muster_saga_step WHERE name = $1 AND id = $2`,
@@ -47,9 +44,18 @@ func Sweep(ctx context.Context, db *sql.DB, olderThan time.Duration) (int64, err
 }
 
 // old returns sagas that ended before, locked where the engine below can.
-func (s *Table) old(ctx context.Context, t tx.Tx, olderThan time.Duration, most int) (keys []Key, err error) {
-	rows, err := t.QueryContext(ctx, s.sql(`SELECT name, id FROM muster_saga WHERE state IN ('completed', 'compensated') AND updated < NOW - $1
-		ORDER BY updated LIMIT $2 SKIP`), olderThan.Milliseconds(), most)
+func (s *Table) old(ctx context.Context, t tx.Tx, olderThan time.Duration, most int, names []string) (keys []Key, err error) {
+	condition, args := "", []any{olderThan.Milliseconds(), most}
+	if len(names) > 0 {
+		places := make([]string, len(names))
+		for i, name := range names {
+			args = append(args, name)
+			places[i] = fmt.Sprint("$", len(args))
+		}
+		condition = "AND name || '' IN (" + strings.Join(places, ", ") + ")"
+	}
+	rows, err := t.QueryContext(ctx, s.sql(`SELECT name, id FROM muster_saga
+		WHERE state IN ('completed', 'compensated') AND updated < NOW - $1 `+condition+` LIMIT $2 SKIP`), args...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,13 @@
-package sagatest
+// Package sagakill is the part of the suite of package datatest that kills the processes
+// which carry on sagas.
+package sagakill
 
 import (
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -16,15 +19,18 @@ import (
 	"github.com/musterdev/muster/data/tx"
 )
 
+// note is the data of the sagas: what counts is in tables.
+type note struct{}
+
 const (
 	killSagas = 60
 	killed    = 4 // processes, one after the other; a last one ends what they left
 )
 
-// KillMinusNine proves that sagas survive whoever carries them on: it kills processes
+// MinusNine proves that sagas survive whoever carries them on: it kills processes
 // in the middle of their steps, and counts what they did. command returns a process,
 // not yet started, that calls [Victim] on the same database.
-func KillMinusNine(t *testing.T, open func() *sql.DB, command func(t *testing.T) *exec.Cmd) {
+func MinusNine(t *testing.T, open func() *sql.DB, command func(t *testing.T) *exec.Cmd) {
 	db := open()
 	dbtest.Succeed(t, saga.Migrate(t.Context(), db))
 	// A Remote step asks the bank, which commits by itself and knows a key again.
@@ -34,7 +40,7 @@ func KillMinusNine(t *testing.T, open func() *sql.DB, command func(t *testing.T)
 	_, err := saga.New(db, saga.Config{}, desk)
 	dbtest.Succeed(t, err)
 	for i := range killSagas {
-		dbtest.Succeed(t, tx.Do(t.Context(), db, func(ctx context.Context, t *sql.Tx) error { return desk.Start(ctx, t, fmt.Sprint("k", i), trip{}) }))
+		dbtest.Succeed(t, tx.Do(t.Context(), db, func(ctx context.Context, t *sql.Tx) error { return desk.Start(ctx, t, fmt.Sprint("k", i), note{}) }))
 	}
 	dead := "nobody"
 	steps := func() int {
@@ -78,8 +84,8 @@ func KillMinusNine(t *testing.T, open func() *sql.DB, command func(t *testing.T)
 
 // victimSaga is what the processes carry out: a is done, the bank is asked, and c is
 // refused for some.
-func victimSaga(db *sql.DB) *saga.Saga[trip] {
-	effect := func(ctx context.Context, t tx.Tx, _ *trip) error {
+func victimSaga(db *sql.DB) *saga.Saga[note] {
+	effect := func(ctx context.Context, t tx.Tx, _ *note) error {
 		c, _ := saga.StepOf(ctx)
 		if c.Step == "c" && dice(3, c.ID) == 0 {
 			return saga.Reject("no")
@@ -87,7 +93,7 @@ func victimSaga(db *sql.DB) *saga.Saga[trip] {
 		_, err := t.ExecContext(ctx, `INSERT INTO effect VALUES ($1, $2)`, c.ID, place(c))
 		return err
 	}
-	ask := func(ctx context.Context, _ *trip) error {
+	ask := func(ctx context.Context, _ *note) error {
 		c, _ := saga.StepOf(ctx)
 		_, err := db.ExecContext(ctx, `INSERT INTO bank VALUES ($1, 1) ON CONFLICT (key) DO UPDATE SET calls = bank.calls + 1`, c.Key())
 		if err != nil {
@@ -101,23 +107,37 @@ func victimSaga(db *sql.DB) *saga.Saga[trip] {
 		}
 		return nil
 	}
-	return &saga.Saga[trip]{
+	return &saga.Saga[note]{
 		Name: "trip", Version: 1,
-		Steps: []saga.Step[trip]{
-			saga.Local[trip]{Name: "a", Do: effect, Undo: effect},
-			saga.Remote[trip]{Name: "b", Do: ask, Undo: ask},
-			saga.Local[trip]{Name: "c", Do: effect},
+		Steps: []saga.Step[note]{
+			saga.Local[note]{Name: "a", Do: effect, Undo: effect},
+			saga.Remote[note]{Name: "b", Do: ask, Undo: ask},
+			saga.Local[note]{Name: "c", Do: effect},
 		},
 		Completed:   effect,
-		Compensated: func(ctx context.Context, t tx.Tx, d *trip, _ string) error { return effect(ctx, t, d) },
+		Compensated: func(ctx context.Context, t tx.Tx, d *note, _ string) error { return effect(ctx, t, d) },
 	}
 }
 
-// Victim carries on the sagas of [KillMinusNine] until it is killed.
+// Victim carries on the sagas of [MinusNine] until it is killed.
 func Victim(ctx context.Context, db *sql.DB) error {
 	e, err := saga.New(db, saga.Config{Owner: fmt.Sprint("pid-", os.Getpid())}, victimSaga(db))
 	if err != nil {
 		return err
 	}
 	return e.Run(ctx)
+}
+
+// dice says the same for the same words, in every process.
+func dice(sides uint32, words ...any) uint32 {
+	h := fnv.New32a()
+	_, _ = fmt.Fprint(h, words...)
+	return h.Sum32() % sides
+}
+
+func place(c saga.Call) string {
+	if c.Undo {
+		return c.Step + "/undo"
+	}
+	return c.Step + "/do"
 }

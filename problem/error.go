@@ -169,7 +169,8 @@ func (e *Error) HTTPStatus() int {
 }
 
 // CodeOf returns the code of the first *Error in err's tree; else that of a context
-// error, of a gRPC status, of an *http.MaxBytesError; else Internal. A nil err has
+// error, of a gRPC status, of an *http.MaxBytesError, or Unavailable for a database
+// that lacks the room to do what was asked (SQLSTATE class 53); else Internal. A nil err has
 // the empty Code.
 func CodeOf(err error) Code {
 	if err == nil {
@@ -194,6 +195,10 @@ func CodeOf(err error) Code {
 	}
 	if st := statusOf(err); st != nil {
 		return FromGRPCCode(st.Code())
+	}
+	var database interface{ SQLState() string }
+	if errors.As(err, &database) && strings.HasPrefix(database.SQLState(), "53") {
+		return Unavailable
 	}
 	return Internal
 }

@@ -17,6 +17,12 @@ import (
 
 var errSentinel = errors.New("secret cause")
 
+// sqlError is a database's error with its SQLSTATE.
+type sqlError string
+
+func (e sqlError) Error() string    { return "SQL error " + string(e) }
+func (e sqlError) SQLState() string { return string(e) }
+
 func TestCodeOf(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 0)
 	defer cancel()
@@ -38,6 +44,8 @@ func TestCodeOf(t *testing.T) {
 		"canceled":            {context.Canceled, Canceled},
 		"status":              {status.Error(codes.AlreadyExists, "x"), Conflict},
 		"wrapped status":      {fmt.Errorf("dial: %w", status.Error(codes.Unavailable, "x")), Unavailable},
+		"disk full":           {fmt.Errorf("insert: %w", sqlError("53100")), Unavailable},
+		"other SQL":           {sqlError("23505"), Internal},
 		"body over its bound": {fmt.Errorf("read: %w", &http.MaxBytesError{Limit: 1}), TooLarge},
 	} {
 		if got := CodeOf(tt.err); got != tt.want {

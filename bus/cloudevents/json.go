@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"mime"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/musterdev/muster/bus"
 )
@@ -42,12 +43,9 @@ func array(body []byte) ([]bus.Msg, error) {
 
 // object reads one event in the JSON format.
 func object(body []byte) (bus.Msg, error) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(body, &members); err != nil {
-		return bus.Msg{}, bus.ErrInvalid.WithField("body", "it is no CloudEvent in JSON: "+describe(err))
-	}
-	if members == nil {
-		return bus.Msg{}, bus.ErrInvalid.WithField("body", "it is null, and no CloudEvent")
+	members, err := membersOf(body)
+	if err != nil {
+		return bus.Msg{}, err
 	}
 	attributes := map[string]string{}
 	for name, raw := range members {
@@ -70,6 +68,43 @@ func object(body []byte) (bus.Msg, error) {
 		attributes["datacontenttype"] = "application/json" // what the format says it is then
 	}
 	return bus.FromAttributes(attributes, data)
+}
+
+// membersOf returns the members of an object. What encoding/json would mend or choose
+// among is refused, for another reader might choose otherwise: bytes that are no UTF-8,
+// and a name that is there twice (RFC 8259, sections 4 and 8.1).
+func membersOf(body []byte) (map[string]json.RawMessage, error) {
+	if !utf8.Valid(body) {
+		return nil, bus.ErrInvalid.WithField("body", "it is not UTF-8")
+	}
+	var whole map[string]json.RawMessage
+	if err := json.Unmarshal(body, &whole); err != nil {
+		return nil, bus.ErrInvalid.WithField("body", "it is no CloudEvent in JSON: "+describe(err))
+	}
+	if whole == nil {
+		return nil, bus.ErrInvalid.WithField("body", "it is null, and no CloudEvent")
+	}
+	d := json.NewDecoder(bytes.NewReader(body)) // which succeeds, as the whole did
+	if _, err := d.Token(); err != nil {
+		return nil, bus.ErrInvalid.WithField("body", describe(err))
+	}
+	seen := make(map[string]bool, len(whole))
+	for d.More() {
+		token, err := d.Token()
+		name, ok := token.(string)
+		var value json.RawMessage
+		if err == nil {
+			err = d.Decode(&value)
+		}
+		if err != nil || !ok {
+			return nil, bus.ErrInvalid.WithField("body", "it is no CloudEvent in JSON")
+		}
+		if seen[name] {
+			return nil, bus.ErrInvalid.WithField(name, "it is there twice")
+		}
+		seen[name] = true
+	}
+	return whole, nil
 }
 
 // content returns the data of an event: bytes in base 64, text, or a JSON value.

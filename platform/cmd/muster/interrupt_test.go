@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -60,6 +61,11 @@ func wantNothing(t *testing.T, cmd *exec.Cmd, temp string, code int) {
 }
 
 func TestHangUpEndsInOrder(t *testing.T) {
+	// Where these tests are run by nohup the signal is ignored, and a child would inherit
+	// that; what is caught is the default again in a child.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	defer signal.Stop(caught)
 	cmd, out, temp := beginDemo(t)
 	var said strings.Builder
 	for b := make([]byte, 4096); !strings.Contains(said.String(), "Ctrl-C ends it."); {

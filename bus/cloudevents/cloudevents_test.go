@@ -1,6 +1,7 @@
 package cloudevents_test
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -273,4 +274,19 @@ func ExampleFromRequest() {
 	}
 	fmt.Println(msgs[0].Topic, msgs[0].Key, string(msgs[0].Data))
 	// Output: orders.placed o1 {"order":"o1"}
+}
+
+func TestABodyThatEndsEarlyIsTheSendersFault(t *testing.T) {
+	for _, kind := range []string{"text/plain", cloudevents.Structured} {
+		raw := "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: " + kind + "\r\nContent-Length: 99\r\n" +
+			"ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /t\r\nce-type: a.b\r\n\r\nshort"
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = cloudevents.FromRequest(r)
+		if problem.CodeOf(err) != problem.InvalidArgument || !strings.Contains(err.Error(), "Content-Length") || !strings.Contains(err.Error(), "5 bytes came of 99") {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
 }

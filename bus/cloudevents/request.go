@@ -133,6 +133,10 @@ func read(r *http.Request, most int64) ([]byte, error) {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge
 	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, problem.Wrap(err, problem.InvalidArgument, "the request's body ended before its Content-Length").
+			WithField("body", fmt.Sprintf("%d bytes came of %d", len(body), r.ContentLength))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cloudevents: the body cannot be read: %w", err)
 	}

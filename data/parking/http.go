@@ -19,6 +19,7 @@ const maxBody = 4 << 10
 //
 //	GET  /.muster/bus/parked              {"parked": [Entry, …], "more": false}
 //	     ?group= &topic= &key= &dead=true &after=ID &most=100
+//	GET  /.muster/bus/counts              {"groups": [Count, …]}
 //	POST /.muster/bus/parked/{id}/redrive {"redriven": 1}
 //	POST /.muster/bus/parked/{id}/discard {"discarded": Entry}
 //	POST /.muster/bus/redrive             {"redriven": n}: all that is dead
@@ -27,6 +28,7 @@ func Handler(s *Store) http.Handler {
 	mux := http.NewServeMux()
 	for pattern, serve := range map[string]func(*http.Request) (any, error){
 		"GET /.muster/bus/parked":               s.serveList,
+		"GET /.muster/bus/counts":               s.serveCounts,
 		"POST /.muster/bus/parked/{id}/redrive": s.serveRedrive,
 		"POST /.muster/bus/parked/{id}/discard": s.serveDiscard,
 		"POST /.muster/bus/redrive":             s.serveRedriveAll,
@@ -59,6 +61,11 @@ func (s *Store) serveList(r *http.Request) (any, error) {
 	}
 	list, err := s.List(r.Context(), f)
 	return map[string]any{"parked": list, "more": len(list) == f.Most}, err
+}
+
+func (s *Store) serveCounts(r *http.Request) (any, error) {
+	list, err := s.Counts(r.Context())
+	return map[string]any{"groups": list}, err
 }
 
 func (s *Store) serveRedrive(r *http.Request) (any, error) {

@@ -86,6 +86,38 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Entry, error) {
 	return list, explain(rows.Err())
 }
 
+// Count is how many messages are parked for a group.
+type Count struct {
+	Group    string  `json:"group"`
+	Waiting  int64   `json:"waiting"`        // to be tried: after a failure, behind another of their key, or not before a time
+	Dead     int64   `json:"dead"`           // not tried again until they are redriven
+	Oldest   float64 `json:"oldest_seconds"` // since the first of those that wait was parked; 0: none waits
+	Attempts int     `json:"attempts"`       // the most tries that one of those that wait has had, the one under way included
+}
+
+// Counts returns how many messages are parked, sorted by group; groups without any are
+// left out.
+func (s *Store) Counts(ctx context.Context) ([]Count, error) {
+	rows, err := s.db.QueryContext(ctx, s.sql(`SELECT consumer, sum(CASE WHEN dead THEN 0 ELSE 1 END), sum(CASE WHEN dead THEN 1 ELSE 0 END),
+		COALESCE(NOW - min(CASE WHEN dead THEN NULL ELSE parked END), 0), max(CASE WHEN dead THEN 0 ELSE attempts END)
+		FROM muster_parked GROUP BY consumer ORDER BY consumer`))
+	if err != nil {
+		return nil, explain(err)
+	}
+	defer rows.Close()
+	list := []Count{}
+	for rows.Next() {
+		var c Count
+		var oldest int64
+		if err := rows.Scan(&c.Group, &c.Waiting, &c.Dead, &oldest, &c.Attempts); err != nil {
+			return nil, explain(err)
+		}
+		c.Oldest = max(0, time.Duration(oldest)*time.Millisecond).Seconds()
+		list = append(list, c)
+	}
+	return list, explain(rows.Err())
+}
+
 func scan(row interface{ Scan(dest ...any) error }) (e Entry, err error) {
 	var id, next, parked int64
 	err = row.Scan(&id, &e.Group, &e.Source, &e.Event, &e.Topic, &e.Key, &e.Attempts, &e.Error, &e.Dead, &next, &parked, &e.Bytes, &e.Trying)

@@ -44,6 +44,8 @@ type broker struct {
 	streams map[string]known // that are there, by owner
 	members map[*subscriber]struct{}
 	closed  bool
+	ended   chan struct{} // closed with closed
+	why     error         // why the last try to connect failed
 }
 
 var (
@@ -54,7 +56,7 @@ var (
 func connect(t target, client string, log *slog.Logger) (*broker, error) {
 	b := &broker{
 		target: t, log: log.With("broker", t.shown),
-		up: make(chan struct{}), down: make(chan struct{}),
+		up: make(chan struct{}), down: make(chan struct{}), ended: make(chan struct{}),
 		streams: map[string]known{}, members: map[*subscriber]struct{}{},
 	}
 	conn, err := natsgo.Connect(t.servers,
@@ -67,6 +69,7 @@ func connect(t target, client string, log *slog.Logger) (*broker, error) {
 		natsgo.ConnectHandler(func(*natsgo.Conn) { b.connected() }),
 		natsgo.ReconnectHandler(func(*natsgo.Conn) { b.connected() }),
 		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) { b.lost(err) }),
+		natsgo.ReconnectErrHandler(func(_ *natsgo.Conn, err error) { b.refused(err) }),
 		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) {
 			b.log.Warn("the connection to the broker has trouble", "error", err)
 		}))
@@ -81,6 +84,7 @@ func connect(t target, client string, log *slog.Logger) (*broker, error) {
 		conn.Close()
 		return nil, fmt.Errorf("nats: set up the connection to %s: %w", t.shown, err)
 	}
+	go b.remind(awaySoon, awayAgain)
 	return b, nil
 }
 
@@ -114,6 +118,9 @@ func (b *broker) lost(err error) {
 	close(b.down)
 	b.down = make(chan struct{})
 	clear(b.streams) // it may come back with an empty store
+	if err != nil {
+		b.why = err
+	}
 	b.mu.Unlock()
 	if err != nil {
 		b.log.Warn("the connection to the broker was lost; trying again", "error", err)
@@ -242,6 +249,9 @@ func (b *broker) Close() error {
 	b.mu.Lock()
 	first := !b.closed
 	b.closed = true
+	if first {
+		close(b.ended)
+	}
 	b.mu.Unlock()
 	if first {
 		if b.conn.IsConnected() {

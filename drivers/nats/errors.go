@@ -86,7 +86,7 @@ func named(stream string, err error) error {
 	switch codeOf(err) {
 	case codeAccountFull, codeResources, codeMemoryFull, codeStoreFull, codeStoreFailed:
 		return problem.Wrap(fmt.Errorf("nats: stream %s: %w", stream, err), problem.Unavailable,
-			"the broker's store is full or fails: make room on its disk, or raise its limit")
+			"the broker's store is full or fails: make room on its disk (a NATS cluster of your own may also need a higher max_file_store)")
 	case codeTooLarge, codeHeaderTooLarge:
 		return problem.Wrap(fmt.Errorf("nats: stream %s: %w", stream, err), problem.TooLarge, "the message is larger than the broker takes")
 	}

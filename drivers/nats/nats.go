@@ -54,8 +54,9 @@ func (driver) BusSchemes() []string { return []string{"nats", "tls"} }
 // of a cluster new streams are kept.
 //
 // The broker need not be there yet: only a URL that cannot be meant is an error. It
-// is tried for ever, every 100 to 500 ms. client is the name the server shows; log
-// may be nil. The result is also a bus.Admin.
+// is tried for ever, every 100 to 500 ms; while it is away the log says so, after 3 s
+// and every 30 s from then on. client is the name the server shows; log may be nil.
+// The result is also a bus.Admin, and has Away() error: nil while there is a connection.
 func (driver) OpenBus(ctx context.Context, url, client string, log *slog.Logger) (bus.Broker, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

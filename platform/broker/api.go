@@ -16,14 +16,18 @@ import (
 	"github.com/musterdev/muster/problem"
 )
 
-// How long a request waits for the store.
-const storeWait = 10 * time.Second
+// How long a request waits for the store, and for a cluster that is away as it comes.
+const (
+	storeWait = 10 * time.Second
+	awayWait  = 2 * time.Second
+)
 
 // api is events over HTTP.
 type api struct {
 	bus    bus.Publisher
 	admin  bus.Admin
 	health func() error // why nothing can be stored
+	reach  func() error // why the cluster is not reached
 	push   *pushers
 	file   file
 
@@ -41,7 +45,11 @@ func (a *api) routes() map[string]http.Handler {
 		"PUT /v1/subscriptions": a.subscribe,
 	} {
 		routes[pattern] = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx, cancel := context.WithTimeout(r.Context(), storeWait)
+			wait := storeWait
+			if a.reach() != nil {
+				wait = awayWait
+			}
+			ctx, cancel := context.WithTimeout(r.Context(), wait)
 			defer cancel()
 			status, answer, err := serve(w, r.WithContext(ctx))
 			var body []byte
@@ -80,7 +88,11 @@ func (a *api) publish(w http.ResponseWriter, r *http.Request) (int, any, error) 
 	for i, result := range a.bus.Publish(r.Context(), msgs) {
 		switch {
 		case result.Err != nil:
-			failed = append(failed, refused(i, len(msgs), result.Err))
+			err := result.Err
+			if away := a.reach(); away != nil && notStored(err) != nil {
+				err = away
+			}
+			failed = append(failed, refused(i, len(msgs), err))
 		case result.Known:
 			t.Known++
 		default:

@@ -26,7 +26,7 @@ import (
 type Config struct {
 	Port     int    // of the NATS protocol, at 127.0.0.1; 0: any free one
 	StoreDir string // for the messages; made when it is not there
-	MaxStore int64  // bytes of messages; 0: three quarters of what is free on the disk at the start
+	MaxStore int64  // bytes of messages; 0: what is there and three quarters of what is free on the disk
 	External string // nats://HOST:PORT of a cluster; then no server is embedded. "": embedded
 
 	// Subscriptions is the file of what to post where: JSON, as PUT /v1/subscriptions
@@ -38,7 +38,8 @@ type Config struct {
 // It is told its HTTP port by PORT and serves there:
 //
 //	POST /v1/events         publish CloudEvents: binary, structured or batched mode;
-//	                        202 {"stored": 2, "known": 0}; 503 while the store fails
+//	                        202 {"stored": 2, "known": 0}; 503 while the store fails or
+//	                        the cluster is away
 //	GET  /v1/topics         [{"name": "orders.placed", "messages": 12, …}]
 //	GET  /v1/groups         [{"name": "notify", "topics": […], "lag": 3, …}]
 //	GET  /v1/subscriptions  [{"service": "notify", "topic": "orders.*", "path": "/events"}]
@@ -70,7 +71,7 @@ func run(ctx context.Context, app *muster.App, cfg Config) (err error) {
 			return err
 		}
 		defer server.Stop()
-		url, health = server.URL(), server.Err
+		url, health = server.URL(), server.failed
 		app.Go("store", server.Watch)
 		app.Check("store", func(context.Context) error { return server.Err() })
 	}
@@ -79,6 +80,10 @@ func run(ctx context.Context, app *muster.App, cfg Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, connection.Close()) }()
+	reach := func() error { return nil }
+	if c, ok := connection.(interface{ Away() error }); ok && cfg.External != "" {
+		reach = c.Away // no check of readiness: a fleet starts, and lives, without its cluster
+	}
 	admin, ok := connection.(bus.Admin)
 	if !ok {
 		return errors.New("the broker's driver tells no topics") // all that are here do
@@ -86,7 +91,7 @@ func run(ctx context.Context, app *muster.App, cfg Config) (err error) {
 	push := &pushers{broker: connection, admin: admin, parking: parked, client: app.Client, log: app.Log()}
 	push.set(subscriptions)
 	app.Go("push", push.run)
-	a := &api{bus: connection, admin: admin, health: health, push: push, file: file}
+	a := &api{bus: connection, admin: admin, health: health, reach: reach, push: push, file: file}
 	for pattern, handler := range a.routes() {
 		app.Handle(pattern, handler)
 	}

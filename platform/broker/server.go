@@ -32,19 +32,28 @@ const (
 
 // Server is an embedded NATS server with JetStream. It is safe for concurrent use.
 type Server struct {
-	options server.Options
-	log     *slog.Logger
+	options  server.Options
+	maxStore int64                              // bytes; 0: by what is free
+	free     func(folder string) (int64, error) // bytes on its disk
+	log      *slog.Logger
 
 	mu      sync.Mutex
 	running *server.Server // nil: stopped, or its store fails
 	port    int
+	said    *logger
 	failure error // why the store does not work; nil: it does
+	full    error // why messages are refused for the limit; nil: they are not
+	tight   int64 // bytes of room when one was refused last
 	stopped bool
 }
 
 // Start starts a server by cfg's Port, StoreDir and MaxStore and returns when it takes
 // connections. log may be nil. The caller stops it.
 func Start(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
+	return open(ctx, cfg, freeBytes, log)
+}
+
+func open(ctx context.Context, cfg Config, free func(folder string) (int64, error), log *slog.Logger) (*Server, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -57,10 +66,10 @@ func Start(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{log: log, port: cfg.Port, options: server.Options{
+	s := &Server{log: log, port: cfg.Port, maxStore: cfg.MaxStore, free: free, options: server.Options{
 		ServerName: "muster", Host: "127.0.0.1", Port: cfg.Port, NoSigs: true, NoLog: true,
 		JetStream: true, StoreDir: cfg.StoreDir, SyncAlways: true,
-		JetStreamMaxMemory: maxMemory, JetStreamMaxStore: cfg.MaxStore, MaxPayload: maxMessage,
+		JetStreamMaxMemory: maxMemory, MaxPayload: maxMessage,
 	}}
 	if cfg.Port == 0 {
 		s.options.Port = server.RANDOM_PORT
@@ -74,6 +83,7 @@ func Start(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
 // start starts the server; the lock is held, or nobody else knows s.
 func (s *Server) start() error {
 	options := s.options // the server changes what it is given
+	options.JetStreamMaxStore = s.limit()
 	log := &logger{log: s.log}
 	running, err := server.NewServer(&options)
 	if err != nil {
@@ -92,7 +102,7 @@ func (s *Server) start() error {
 	if a, ok := running.Addr().(*net.TCPAddr); ok {
 		s.port, s.options.Port = a.Port, a.Port // the same after a restart
 	}
-	s.running = running
+	s.running, s.said, s.full = running, log, nil
 	return nil
 }
 
@@ -114,8 +124,19 @@ func (s *Server) URL() string {
 }
 
 // Err returns why messages cannot be stored just now: problem.Unavailable; nil when
-// they can.
+// they can. That the store's limit is reached is known from the first message that was
+// refused for it, within some seconds.
 func (s *Server) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failure != nil {
+		return s.failure
+	}
+	return s.full
+}
+
+// failed is Err without the limit: below it a smaller message may still find room.
+func (s *Server) failed() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.failure
@@ -123,7 +144,8 @@ func (s *Server) Err() error {
 
 // Watch looks after the store until ctx ends. After an error of the disk the server
 // itself takes no message any more until it is started again; Watch does that, in this
-// process, once the disk takes data.
+// process, once the disk takes data, and also when messages are refused for the store's
+// limit and there is room on the disk for a clearly larger one.
 func (s *Server) Watch(ctx context.Context) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -136,6 +158,7 @@ func (s *Server) Watch(ctx context.Context) error {
 		err := s.health()
 		if err == nil {
 			ill = false
+			s.watchLimit()
 			continue
 		}
 		if ill { // twice in a row: not a stream that is just being made

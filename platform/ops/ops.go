@@ -14,6 +14,8 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -32,8 +34,11 @@ const maxAnswer = 64 << 20
 // Service is a service and where its instances that are ready listen. They share a
 // database, so that any of them can answer.
 type Service struct {
-	Name string
-	URLs []string
+	Name    string
+	URLs    []string
+	Stopped bool // it is to have no instance, so that nobody can say what its database holds
+
+	broker bool // it is the platform's own, so that an answer of another kind is none
 }
 
 // Fleet is whom to ask. Its methods ask all services at the same time. Where some do
@@ -43,15 +48,11 @@ type Fleet struct {
 	Broker   string    // URL of the broker's HTTP; "" when the fleet has none
 }
 
-// Of finds the instances through what the supervisor knows. Services that are to have
-// none are left out.
+// Of finds the instances through what the supervisor knows.
 func Of(st supervise.Status) *Fleet {
 	f := &Fleet{Broker: st.EventsURL}
 	for _, s := range st.Services {
-		if s.Want == 0 && len(s.Instances) == 0 {
-			continue
-		}
-		one := Service{Name: s.Name}
+		one := Service{Name: s.Name, Stopped: s.Want == 0 && len(s.Instances) == 0}
 		for _, i := range s.Instances {
 			if i.Phase == instance.Ready && i.Port != 0 {
 				one.URLs = append(one.URLs, "http://"+net.JoinHostPort("127.0.0.1", strconv.Itoa(i.Port)))
@@ -64,6 +65,16 @@ func Of(st supervise.Status) *Fleet {
 
 // errNone is the answer of one who has nothing of the kind.
 var errNone = errors.New("it has none")
+
+// errStopped is said of a service that is scaled to nothing: what its database holds
+// is not known, and is not taken for nothing.
+var errStopped = errors.New("it has no instance to ask: muster scale gives it one")
+
+// onlyStopped reports whether err is no more than services that have no instance.
+func onlyStopped(err error) bool {
+	failed, ok := errors.AsType[Failures](err)
+	return ok && !slices.ContainsFunc(failed, func(err error) bool { return !errors.Is(err, errStopped) })
+}
 
 // Failures are the services that could not be asked. The rest was.
 type Failures []error
@@ -111,7 +122,10 @@ func each[T any](ctx context.Context, services []Service, ask func(context.Conte
 			switch {
 			case err == nil:
 				found[s.Name] = v
-			case !errors.Is(err, errNone):
+			case errors.Is(err, errNone):
+			case s.broker:
+				failed = append(failed, brokerSaid{err})
+			default:
 				failed = append(failed, fmt.Errorf("%s: %w", s.Name, err))
 			}
 		})
@@ -128,13 +142,43 @@ func (f *Fleet) broker() []Service {
 	if f.Broker == "" {
 		return nil
 	}
-	return []Service{{Name: "broker", URLs: []string{f.Broker}}}
+	return []Service{{Name: "broker", URLs: []string{f.Broker}, broker: true}}
+}
+
+// brokerSaid is an error that names the broker itself, without its code.
+type brokerSaid struct{ err error }
+
+func (b brokerSaid) Unwrap() error { return b.err }
+
+func (b brokerSaid) Error() string {
+	if p, ok := errors.AsType[*problem.Error](b.err); ok {
+		return p.Message
+	}
+	return "the broker: " + b.err.Error()
+}
+
+// unheard says that the broker did not answer, and why, in one line.
+func unheard(ctx context.Context, at string, err error) error {
+	if err == nil || ctx.Err() != nil || errors.Is(err, errNone) {
+		return err
+	}
+	why := err.Error()
+	if p, ok := errors.AsType[*problem.Error](err); ok {
+		if p.Code != problem.Unavailable {
+			return err
+		}
+		why = p.Message
+	}
+	return problem.New(problem.Unavailable, "the broker does not answer at %s: %s: see muster ps and muster logs broker", at, why)
 }
 
 // ask sends a request to an instance, to the next where nobody listens, and reads the
 // answer into out. It returns errNone where there is no such path.
 func (s Service) ask(ctx context.Context, method, path string, body, out any) error {
-	if len(s.URLs) == 0 {
+	switch {
+	case s.Stopped:
+		return errStopped
+	case len(s.URLs) == 0:
 		return errors.New("none of its instances is ready")
 	}
 	var err error
@@ -142,13 +186,38 @@ func (s Service) ask(ctx context.Context, method, path string, body, out any) er
 		err = askOne(ctx, method, base+path, body, out)
 		var refused *net.OpError
 		if !errors.As(err, &refused) || refused.Op != "dial" {
-			return err
+			break
 		}
+	}
+	if s.broker {
+		return unheard(ctx, s.URLs[0], err)
+	}
+	if _, silent := errors.AsType[silence](err); silent && method == http.MethodGet && !dialed(err) {
+		return errNone // what listens there does not speak HTTP
 	}
 	return err
 }
 
-func askOne(ctx context.Context, method, url string, body, out any) error {
+// silence is a request to which there was no answer, told without its URL.
+type silence struct{ err error }
+
+func (s silence) Unwrap() error { return s.err }
+
+func (s silence) Error() string {
+	err := s.err
+	if asked, ok := errors.AsType[*url.Error](err); ok {
+		err = asked.Err
+	}
+	if failed, ok := errors.AsType[*net.OpError](err); ok {
+		err = failed.Err
+	}
+	if errors.Is(err, io.EOF) {
+		return "the connection ended before an answer"
+	}
+	return err.Error()
+}
+
+func askOne(ctx context.Context, method, to string, body, out any) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, answerWithin, fmt.Errorf("no answer for %s", answerWithin))
 	defer cancel()
 	var sent io.Reader = http.NoBody
@@ -159,7 +228,7 @@ func askOne(ctx context.Context, method, url string, body, out any) error {
 		}
 		sent = bytes.NewReader(text)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, url, sent)
+	req, err := http.NewRequestWithContext(ctx, method, to, sent)
 	if err != nil {
 		return err
 	}
@@ -171,10 +240,8 @@ func askOne(ctx context.Context, method, url string, body, out any) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case err != nil && method == http.MethodGet && !dialed(err):
-		return errNone // what listens there does not speak HTTP
 	case err != nil:
-		return err
+		return silence{err}
 	}
 	defer func() { _ = res.Body.Close() }() // read as far as it is wanted
 	return read(res, out)

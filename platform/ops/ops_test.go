@@ -36,6 +36,8 @@ type service struct {
 	db     *sql.DB
 	parked *parking.Store
 	sagas  map[string]*saga.Saga[state]
+
+	handler http.Handler
 }
 
 // newService serves sagas of the given names, of which each pauses at its first step.
@@ -72,6 +74,7 @@ func newService(t *testing.T, name string, sagas ...string) *service {
 	mux.Handle("/.muster/sagas", saga.Handler(engine))
 	mux.Handle("/.muster/sagas/", saga.Handler(engine))
 	mux.Handle("/.muster/bus/", parking.Handler(s.parked))
+	s.handler = mux
 	s.Service = ops.Service{Name: name, URLs: []string{serve(t, mux)}}
 	return s
 }
@@ -330,7 +333,7 @@ func TestOf(t *testing.T) {
 		{Name: "none", Want: 0},
 		{Name: "starting", Want: 1},
 	}})
-	if got := fmt.Sprint(f.Services, " ", f.Broker); got != "[{cart [http://127.0.0.1:7001 http://127.0.0.1:7003]} {starting []}] http://127.0.0.1:8082" {
+	if got := fmt.Sprint(f.Services, " ", f.Broker); got != "[{cart [http://127.0.0.1:7001 http://127.0.0.1:7003] false false} {none [] true false} {starting [] false false}] http://127.0.0.1:8082" {
 		t.Error(got)
 	}
 }

@@ -79,5 +79,5 @@ func settling(id, order string) string {
 }
 
 func byPlaceAndAge(a, b Parked) int {
-	return cmp.Or(cmp.Compare(a.Service, b.Service), a.Entry.Parked.Compare(b.Entry.Parked), cmp.Compare(a.ID, b.ID))
+	return cmp.Or(cmp.Compare(a.Service, b.Service), a.Entry.Parked.Compare(b.Entry.Parked), cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))
 }

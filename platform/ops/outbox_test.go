@@ -113,12 +113,15 @@ func TestDeadSaysWhy(t *testing.T) {
 	url := "http://127.0.0.1:20417/events"
 	for said, want := range map[string]string{
 		"": "",
-		"POST to taker/events answered 400: invalid_argument: the service called answered 400 Bad Request: POST " + url + ": what is that?": "POST to taker/events answered 400: the service called answered 400 Bad Request: POST " + url + ": what is that?",
-		"unprocessable: not_found: no such cart": "no such cart",
-		"the answer was: not_found":              "the answer was: not_found",
-		"unknown: a: b":                          "a: b",
-		"no\nand why":                            "no…",
-		strings.Repeat("y", 201):                 strings.Repeat("y", 200) + "…",
+		"POST to taker/events answered 400: invalid_argument: the service called answered 400 Bad Request: POST " + url + `: 400, body "what: \"is that\"?"`: `what: "is that"? (answered 400)`,
+		"POST to taker/events answered 418: unknown: the service called answered 418 I'm a teapot: POST " + url + `: 418, body ""`:                           "answered 418 without a word",
+		"POST to taker/events answered 422: unprocessable: no such cart":                                                                                     "no such cart (answered 422)",
+		"POST to taker/events: dial tcp: connection refused":                                                                                                 "POST to taker/events: dial tcp: connection refused",
+		"unprocessable: not_found: no such cart":                                                                                                             "no such cart",
+		"the answer was: not_found":                                                                                                                          "the answer was: not_found",
+		"unknown: a: b":                                                                                                                                      "a: b",
+		"no\nand why":                                                                                                                                        "no…",
+		strings.Repeat("y", 1001):                                                                                                                            strings.Repeat("y", 1000) + "…",
 	} {
 		var text bytes.Buffer
 		p := ops.Parked{Service: "s", Entry: parking.Entry{ID: "1", Group: "g", Topic: "a.b", Key: "k", Attempts: 1, Error: said}}
@@ -144,7 +147,7 @@ func TestLag(t *testing.T) {
 		problem.Write(w, r, problem.New(problem.Unavailable, "its server does not answer"))
 	})
 	services := append([]ops.Service{billing, empty}, foreign(t)...)
-	groups := `(?s)^GROUP +BEHIND +OUT +OLDEST +TOPICS\norders +7 +2 +1ms +payments\.\*\n`
+	groups := `(?s)^GROUP +BEHIND +OUT +OLDEST +PARKED +DEAD +TOPICS\norders +7 +2 +1ms +- +- +payments\.\*\n`
 	boxes := `OUTBOX OF +WAITING +REFUSED +OLDEST\nbilling +2 +1 +\S+\nempty +0 +0 +0s\n$`
 	for name, c := range map[string]struct {
 		fleet ops.Fleet
@@ -176,10 +179,12 @@ func TestLag(t *testing.T) {
 }
 
 func emptyList() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/groups", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = fmt.Fprint(w, "[]")
 	})
+	return mux
 }
 
 // A service that has both parked messages and an outbox, and does not answer, is named

@@ -3,7 +3,7 @@ package ops
 import (
 	"context"
 	"errors"
-	"net"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -36,24 +36,34 @@ func (f *Fleet) where() []Service { return slices.Concat(f.Services, f.broker())
 // all groups or of one, and, asked for all groups, those that the broker refused for
 // good. more says that there are further ones.
 func (f *Fleet) Dead(ctx context.Context, group string) (list []Parked, more bool, err error) {
+	return f.listed(ctx, group, true)
+}
+
+// Parked returns the messages that Dead does, and those that wait: to be tried again,
+// behind another of their key, or for their time.
+func (f *Fleet) Parked(ctx context.Context, group string) (list []Parked, more bool, err error) {
+	return f.listed(ctx, group, false)
+}
+
+func (f *Fleet) listed(ctx context.Context, group string, dead bool) (list []Parked, more bool, err error) {
 	if group != "" {
-		return f.dead(ctx, group)
+		return f.parked(ctx, group, dead)
 	}
 	var refused []Parked
 	var moreRefused bool
 	var unasked error
 	var both sync.WaitGroup
 	both.Go(func() { refused, moreRefused, unasked = f.refused(ctx) })
-	list, more, err = f.dead(ctx, "")
+	list, more, err = f.parked(ctx, "", dead)
 	both.Wait()
 	list = append(list, refused...)
 	slices.SortFunc(list, byPlaceAndAge)
 	return list, more || moreRefused, together(err, unasked)
 }
 
-// dead returns the messages that nobody could handle.
-func (f *Fleet) dead(ctx context.Context, group string) (list []Parked, more bool, err error) {
-	query := url.Values{"dead": {"true"}, "most": {strconv.Itoa(parking.MostListed)}}
+// parked returns the messages that are parked, or only those that nobody could handle.
+func (f *Fleet) parked(ctx context.Context, group string, dead bool) (list []Parked, more bool, err error) {
+	query := url.Values{"dead": {strconv.FormatBool(dead)}, "most": {strconv.Itoa(parking.MostListed)}}
 	if group != "" {
 		query.Set("group", group)
 	}
@@ -87,7 +97,7 @@ func none(err error) error {
 // given up, as order says: "redrive" or "discard". It is named SERVICE/ID, or ID alone where no other has it.
 func (f *Fleet) Settle(ctx context.Context, name, order string) (Parked, error) {
 	list, more, err := f.Dead(ctx, "")
-	if err != nil {
+	if err != nil && !onlyStopped(err) {
 		return Parked{}, err
 	}
 	var found []Parked
@@ -100,7 +110,9 @@ func (f *Fleet) Settle(ctx context.Context, name, order string) (Parked, error) 
 	switch {
 	case len(found) > 1:
 		return Parked{}, problem.New(problem.InvalidArgument, "%s is not one message but %s: write SERVICE/ID", name, strings.Join(names, " and "))
-	case len(found) == 1:
+	case len(found) == 1 && (err == nil || found[0].Name() == name):
+	case err != nil: // one that was not asked may hold it too
+		return Parked{}, err
 	case more && strings.Contains(name, "/"): // behind those that are listed
 		service, id, _ := strings.Cut(name, "/")
 		found = []Parked{{Service: service, Entry: parking.Entry{ID: id}}}
@@ -112,7 +124,16 @@ func (f *Fleet) Settle(ctx context.Context, name, order string) (Parked, error) 
 	if err != nil {
 		return p, err
 	}
-	return p, s.ask(ctx, http.MethodPost, settling(p.ID, order), struct{}{}, nil)
+	return p, s.order(ctx, settling(p.ID, order), struct{}{}, nil)
+}
+
+// order sends a POST. Who does not answer is named.
+func (s Service) order(ctx context.Context, path string, body, out any) error {
+	err := s.ask(ctx, http.MethodPost, path, body, out)
+	if _, said := errors.AsType[*problem.Error](err); err == nil || said || ctx.Err() != nil {
+		return err
+	}
+	return fmt.Errorf("%s: %w", s.Name, err)
 }
 
 // one returns a service or the broker.
@@ -128,13 +149,19 @@ func (f *Fleet) one(name string) (Service, error) {
 }
 
 // RedriveAll has all dead messages of a group tried again and returns how many they
-// were; those that a broker refused are of none. Only who has some is ordered to: another program might take a POST for
+// were; those that a broker refused are of none. A group that does not exist is
+// not_found. Only who has some is ordered to: another program might take a POST for
 // something else.
 func (f *Fleet) RedriveAll(ctx context.Context, group string) (int64, error) {
 	type answer struct {
 		Redriven int64 `json:"redriven"`
 	}
-	list, _, unasked := f.dead(ctx, group)
+	list, _, unasked := f.parked(ctx, group, true)
+	if len(list) == 0 && group != "" {
+		if err := f.isGroup(ctx, group); err != nil {
+			return 0, together(unasked, err)
+		}
+	}
 	where := slices.DeleteFunc(f.where(), func(s Service) bool {
 		return !slices.ContainsFunc(list, func(p Parked) bool { return p.Service == s.Name })
 	})
@@ -170,37 +197,8 @@ func (f *Fleet) askBroker(ctx context.Context, path string, out any) error {
 		return ErrNoBroker
 	}
 	err := b[0].ask(ctx, http.MethodGet, path, nil, out)
-	if err == nil || ctx.Err() != nil {
-		return err
+	if errors.Is(err, errNone) {
+		return problem.New(problem.Unavailable, "the broker does not answer at %s: what listens there is not one of the platform's: see muster ps and muster logs broker", f.Broker)
 	}
-	why := err.Error()
-	if p, ok := errors.AsType[*problem.Error](err); ok {
-		if p.Code != problem.Unavailable {
-			return err
-		}
-		why = p.Message
-	} else if failed, ok := errors.AsType[*net.OpError](err); ok {
-		why = failed.Err.Error()
-	}
-	return problem.New(problem.Unavailable, "the broker does not answer at %s: %s: see muster ps and muster logs broker", f.Broker, why)
-}
-
-// Lag is what is still to be handled, or to be published.
-type Lag struct {
-	Groups   []bus.GroupInfo `json:"groups"` // at the broker; nil when it does not answer
-	Outboxes []Outbox        `json:"outboxes"`
-}
-
-// Lag asks the broker how far behind each group is, and all services what waits in
-// their outboxes. Who does not answer, the broker too, is in the error.
-func (f *Fleet) Lag(ctx context.Context) (l Lag, err error) {
-	var away, unasked error
-	var both sync.WaitGroup
-	both.Go(func() { l.Outboxes, unasked = f.Outboxes(ctx) })
-	l.Groups, away = f.Groups(ctx)
-	both.Wait()
-	if away == nil {
-		l.Groups = append([]bus.GroupInfo{}, l.Groups...)
-	}
-	return l, errors.Join(away, unasked)
+	return err
 }

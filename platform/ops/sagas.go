@@ -106,7 +106,7 @@ func (f *Fleet) Saga(ctx context.Context, n SagaName) (SagaDetail, error) {
 		}
 	}
 	switch {
-	case len(list) == 1 && err == nil:
+	case len(list) == 1 && (err == nil || n.Name != "" && onlyStopped(err)):
 		return list[0], nil
 	case len(list) > 1:
 		var which []string
@@ -166,8 +166,7 @@ func (f *Fleet) Interfere(ctx context.Context, n SagaName, order string, note sa
 	if err != nil {
 		return d, err
 	}
-	err = services[0].ask(ctx, http.MethodPost, sagaPath(d.Name, d.ID)+"/"+order, note, &d.Detail)
-	return d, err
+	return d, services[0].order(ctx, sagaPath(d.Name, d.ID)+"/"+order, note, &d.Detail)
 }
 
 // only returns one service, or all for "".

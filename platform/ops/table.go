@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -15,7 +14,6 @@ import (
 	"github.com/musterdev/muster/data/saga"
 	"github.com/musterdev/muster/platform/supervise"
 	"github.com/musterdev/muster/platform/supervise/instance"
-	"github.com/musterdev/muster/problem"
 )
 
 func columns(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
@@ -148,65 +146,4 @@ func WriteTopics(out io.Writer, list []bus.TopicInfo) error {
 		_, _ = fmt.Fprintf(w, "%s\t%d\t%s\n", topic.Name, topic.Messages, last)
 	}
 	return w.Flush()
-}
-
-// WriteLag writes what Lag returned, for people: the outboxes below the groups, which
-// are left out when the broker did not answer.
-func WriteLag(out io.Writer, l Lag) error {
-	w := columns(out)
-	if l.Groups != nil {
-		_, _ = fmt.Fprintln(w, "GROUP\tBEHIND\tOUT\tOLDEST\tTOPICS")
-		for _, g := range l.Groups {
-			_, _ = fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\n", g.Name, g.Lag, g.Pending, g.Oldest.Round(time.Millisecond), strings.Join(g.Topics, " "))
-		}
-	}
-	if len(l.Outboxes) == 0 {
-		return w.Flush()
-	}
-	if l.Groups != nil {
-		_, _ = fmt.Fprintln(w)
-	}
-	_, _ = fmt.Fprintln(w, "OUTBOX OF\tWAITING\tREFUSED\tOLDEST")
-	for _, o := range l.Outboxes {
-		refused := strconv.Itoa(len(o.Refused))
-		if o.More {
-			refused += " or more"
-		}
-		oldest := time.Duration(o.Oldest * float64(time.Second)).Round(time.Millisecond)
-		_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", o.Service, o.Waiting, refused, oldest)
-	}
-	return w.Flush()
-}
-
-// WriteDead writes what Dead returned, for people.
-func WriteDead(out io.Writer, list []Parked, more bool) error {
-	w := columns(out)
-	_, _ = fmt.Fprintln(w, "ID\tGROUP\tTOPIC\tKEY\tATTEMPTS\tSINCE\tERROR")
-	for _, p := range list {
-		attempts := strconv.Itoa(p.Attempts)
-		if p.Group == "" {
-			attempts = "-" // nobody got it
-		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s ago\t%s\n", p.Name(), cmp.Or(p.Group, "-"), p.Topic, cmp.Or(p.Key, "-"), attempts,
-			ago(p.Entry.Parked), short(withoutCodes(p.Error), 200))
-	}
-	if more {
-		_, _ = fmt.Fprintln(w, "there are more: redrive or discard these first, or choose with --group")
-	}
-	return w.Flush()
-}
-
-// withoutCodes is an error's text without the codes in it, which are for programs.
-func withoutCodes(text string) string {
-	var said []string
-	for rest := text; ; {
-		part, after, more := strings.Cut(rest, ": ")
-		if !more || !slices.Contains(problem.Codes(), problem.Code(part)) {
-			said = append(said, part)
-		}
-		if !more {
-			return strings.Join(said, ": ")
-		}
-		rest = after
-	}
 }

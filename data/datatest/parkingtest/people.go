@@ -103,7 +103,10 @@ func discarded(t *testing.T, open func() *sql.DB) {
 }
 
 func lists(t *testing.T, open func() *sql.DB) {
-	s, _ := store(t, open)
+	s, db := store(t, open)
+	none, err := s.Counts(t.Context())
+	dbtest.Succeed(t, err)
+	dbtest.Want(t, "counts at first", len(none), 0)
 	dbtest.Want(t, "entries at first", len(list(t, s, parking.Filter{})), 0)
 	for i := range 7 {
 		p := message(fmt.Sprint("k", i%2), fmt.Sprint("m", i))
@@ -140,9 +143,18 @@ func lists(t *testing.T, open func() *sql.DB) {
 	} {
 		dbtest.Want(t, fmt.Sprintf("%+v", c.filter), events(c.filter), c.want)
 	}
-	_, err := s.List(t.Context(), parking.Filter{After: "x"})
+	_, err = s.List(t.Context(), parking.Filter{After: "x"})
 	dbtest.Want(t, "behind nothing", problem.CodeOf(err), problem.InvalidArgument)
 	taken := due(t, s, 1)
+	dbtest.Execute(t, db, "UPDATE muster_parked SET parked = parked - 3600000 WHERE event IN ('m2', 'm5', 'm6')")
+	counts, err := s.Counts(t.Context())
+	dbtest.Succeed(t, err)
+	if len(counts) != 2 || counts[0].Oldest < 3600 || counts[0].Oldest > 3660 || counts[1].Oldest > 60 {
+		t.Errorf("counts: %+v", counts)
+	} else {
+		counts[0].Oldest, counts[1].Oldest = 0, 0
+		dbtest.Want(t, "counts", fmt.Sprintf("%+v", counts), fmt.Sprintf("[{Group:%s Waiting:3 Dead:1 Oldest:0 Attempts:1} {Group:mail Waiting:2 Dead:1 Oldest:0 Attempts:0}]", group))
+	}
 	e := list(t, s, parking.Filter{Most: 1})[0]
 	if !e.Trying || e.Attempts != 1 || e.Event != taken[0].ID || e.Source != "/test" || e.Bytes != 2 || time.Since(e.Parked).Abs() > time.Minute {
 		t.Errorf("being tried: %+v", e)
@@ -175,6 +187,13 @@ func overHTTP(t *testing.T, open func() *sql.DB) {
 	parked, _ := answer["parked"].([]any)
 	dbtest.Want(t, "listed", len(parked), 1)
 	dbtest.Want(t, "more", answer["more"], any(true))
+	_, answer = ask(http.MethodGet, base+"/counts", "")
+	counts, _ := answer["groups"].([]any)
+	dbtest.Want(t, "counts", len(counts), 1)
+	count, _ := counts[0].(map[string]any)
+	for name, want := range map[string]any{"group": group, "waiting": 1.0, "dead": 2.0, "attempts": 0.0} {
+		dbtest.Want(t, name, count[name], want)
+	}
 	entry, _ := parked[0].(map[string]any)
 	for name, want := range map[string]any{"id": first, "group": group, "event": "a1", "topic": "test.paid", "key": "a", "attempts": 1.0, "error": "poison", "dead": true} {
 		dbtest.Want(t, name, entry[name], want)
@@ -190,6 +209,7 @@ func overHTTP(t *testing.T, open func() *sql.DB) {
 		{"GET", "/parked?most=1&most=2", "", 400, "more than once"},
 		{"GET", "/parked?after=x", "", 400, `"x"`},
 		{"GET", "/parked?grop=books", "", 400, "known are group"},
+		{"GET", "/counts", "", 200, ""},
 		{"GET", "/nothing", "", 404, "/nothing"},
 		{"POST", "/parked/x/redrive", "", 404, `"x"`},
 		{"POST", "/parked/999999/discard", "", 404, "999999"},
@@ -265,6 +285,7 @@ func unmigrated(t *testing.T, open func() *sql.DB) {
 	}
 	_, errs["Due"] = s.Due(t.Context(), group, 1)
 	_, errs["Held"] = s.Held(t.Context(), group, "a")
+	_, errs["Counts"] = s.Counts(t.Context())
 	_, errs["List"] = s.List(t.Context(), parking.Filter{})
 	_, errs["Discard"] = s.Discard(t.Context(), "1")
 	_, errs["RedriveAll"] = s.RedriveAll(t.Context(), "")

@@ -13,7 +13,7 @@ import (
 // busCmd shows and mends how events fare.
 type busCmd struct {
 	Topics  busTopicsCmd  `cmd:"" help:"List the topics that the broker has messages of."`
-	Lag     busLagCmd     `cmd:"" help:"Show who consumes, and how far behind each is, and what waits in outboxes."`
+	Lag     busLagCmd     `cmd:"" help:"Show who consumes, how far behind each is and what it has parked, and what waits in outboxes."`
 	Dead    busDeadCmd    `cmd:"" help:"List the messages that wait for a person: nobody could handle them, or the broker refused them."`
 	Redrive busRedriveCmd `cmd:"" help:"Have a dead message tried again, a refused one published again, or all dead ones of a group."`
 	Discard busDiscardCmd `cmd:"" help:"Give a dead message up for ever; the later ones of its key go on."`
@@ -52,7 +52,7 @@ func (c *busLagCmd) Run(ctx context.Context, t terminal) error {
 	l, failed := f.Lag(ctx)
 	if failed != nil {
 		failed = plain(failed)
-		if l.Groups == nil && len(l.Outboxes) == 0 { // nothing is known
+		if l.Groups == nil && len(l.Parked) == 0 && len(l.Outboxes) == 0 { // nothing is known
 			return failed
 		}
 	}
@@ -65,6 +65,7 @@ func (c *busLagCmd) Run(ctx context.Context, t terminal) error {
 type busDeadCmd struct {
 	fleetDir
 	Group string `placeholder:"GROUP" help:"Only those of this group: the service that was to handle them. Of refused ones there is none."`
+	All   bool   `help:"Also those that wait: to be tried again, behind another of their key, or for their time."`
 	JSON  bool   `name:"json" help:"Print JSON."`
 }
 
@@ -73,11 +74,15 @@ func (c *busDeadCmd) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	list, more, failed := f.Dead(ctx, c.Group)
+	ask, write := f.Dead, ops.WriteDead
+	if c.All {
+		ask, write = f.Parked, ops.WriteParked
+	}
+	list, more, failed := ask(ctx, c.Group)
 	if c.JSON {
 		return errors.Join(writeJSON(t.out, append([]ops.Parked{}, list...)), failed)
 	}
-	return errors.Join(ops.WriteDead(t.out, list, more), failed)
+	return errors.Join(write(t.out, list, more), failed)
 }
 
 type busRedriveCmd struct {

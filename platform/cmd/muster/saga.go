@@ -128,13 +128,24 @@ type sagaOrder struct {
 	Why string `required:"" placeholder:"TEXT" help:"Why; kept with the saga."`
 }
 
+// The most bytes that a saga keeps of who ordered and why: see saga.Note.
+const (
+	mostBy  = 100
+	mostWhy = 1000
+)
+
 func (c *sagaOrder) give(ctx context.Context, t terminal, order string) error {
 	n, err := c.name()
 	if err != nil {
 		return err
 	}
-	if c.By == "" {
+	switch {
+	case c.By == "":
 		return usagef("--by is missing, and $USER is not set: who orders it?")
+	case strings.TrimSpace(c.By) == "" || len(c.By) > mostBy:
+		return usagef("--by must have 1 to %d bytes, and not only spaces; it has %d", mostBy, len(c.By))
+	case strings.TrimSpace(c.Why) == "" || len(c.Why) > mostWhy:
+		return usagef("--why must have 1 to %d bytes, and not only spaces; it has %d", mostWhy, len(c.Why))
 	}
 	f, err := c.ask(ctx)
 	if err != nil {

@@ -261,6 +261,20 @@ func TestServicesThatDoNotAnswer(t *testing.T) {
 	}
 }
 
+// deadOf returns the names of what is dead in a group, "" for all.
+func deadOf(t *testing.T, f *ops.Fleet, group string) string {
+	t.Helper()
+	list, more, err := f.Dead(t.Context(), group)
+	if err != nil || more {
+		t.Fatal(err, more)
+	}
+	var names []string
+	for _, p := range list {
+		names = append(names, p.Name())
+	}
+	return fmt.Sprint(names)
+}
+
 func TestDead(t *testing.T) {
 	orders, broker := newService(t, "orders"), newService(t, "broker")
 	f := &ops.Fleet{Services: append([]ops.Service{orders.Service}, foreign(t)...), Broker: broker.URLs[0]}
@@ -269,22 +283,10 @@ func TestDead(t *testing.T) {
 	orders.park(t, "orders", "e-3", true)
 	broker.park(t, "notify", "e-1", true)
 
-	names := func(group string) string {
-		t.Helper()
-		list, more, err := f.Dead(t.Context(), group)
-		if err != nil || more {
-			t.Fatal(err, more)
-		}
-		var names []string
-		for _, p := range list {
-			names = append(names, p.Name())
-		}
-		return fmt.Sprint(names)
-	}
-	if got := names(""); got != "[broker/1 orders/1 orders/3]" {
+	if got := deadOf(t, f, ""); got != "[broker/1 orders/1 orders/3]" {
 		t.Error(got)
 	}
-	if got := names("notify"); got != "[broker/1]" {
+	if got := deadOf(t, f, "notify"); got != "[broker/1]" {
 		t.Error(got)
 	}
 	var text bytes.Buffer
@@ -310,7 +312,7 @@ func TestDead(t *testing.T) {
 	if n, err := f.RedriveAll(t.Context(), "orders"); err != nil || n != 1 {
 		t.Errorf("%d, %v", n, err)
 	}
-	if got := names(""); got != "[]" {
+	if got := deadOf(t, f, ""); got != "[]" {
 		t.Error(got)
 	}
 }

@@ -61,22 +61,10 @@ func TestRefusedMessagesAreDead(t *testing.T) {
 	orders := newService(t, "orders")
 	orders.park(t, "orders", "e-1", true)
 	f := &ops.Fleet{Services: append([]ops.Service{billing, orders.Service}, foreign(t)...)}
-	names := func(group string) string {
-		t.Helper()
-		list, more, err := f.Dead(t.Context(), group)
-		if err != nil || more {
-			t.Fatal(err, more)
-		}
-		var names []string
-		for _, p := range list {
-			names = append(names, p.Name())
-		}
-		return fmt.Sprint(names)
-	}
-	if got := names(""); got != "[billing/outbox-1 billing/outbox-2 orders/1]" {
+	if got := deadOf(t, f, ""); got != "[billing/outbox-1 billing/outbox-2 orders/1]" {
 		t.Error(got)
 	}
-	if got := names("orders"); got != "[orders/1]" {
+	if got := deadOf(t, f, "orders"); got != "[orders/1]" {
 		t.Errorf("of one group: %s", got)
 	}
 	var text bytes.Buffer
@@ -97,7 +85,7 @@ func TestRefusedMessagesAreDead(t *testing.T) {
 	if _, err := f.Settle(t.Context(), "outbox-2", "redrive"); err != nil {
 		t.Error(err)
 	}
-	if got := names(""); got != "[]" {
+	if got := deadOf(t, f, ""); got != "[]" {
 		t.Error(got)
 	}
 	if b, err := outbox.Waiting(t.Context(), db); err != nil || b.Messages != 2 || b.Refused != 0 {

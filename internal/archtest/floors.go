@@ -25,7 +25,7 @@ type Floor struct {
 const (
 	chapters = "problem strictyaml page/... rest/... observe auth mtls call/... bus/... data/..." // the library without package muster
 	library  = chapters + " ."
-	engines  = "platform/fleet/... platform/registry/... platform/gateway/... platform/broker/... platform/control/... platform/supervise/... platform/gen/..."
+	engines  = "platform/fleet/... platform/registry/... platform/gateway/... platform/broker/... platform/control/... platform/supervise/... platform/gen/... platform/telemetry/... platform/diagnose platform/dashboard/..."
 	stage    = "shop/proto/... shop/events shop/background shop/clock shop/query" // what the shop's services share
 )
 
@@ -78,7 +78,18 @@ func Floors() []Floor {
 		{Folder: "platform/registry/...", May: chapters + " platform/registry/...", Tests: chapters},
 		{Folder: "platform/broker/...", May: library + " drivers/nats drivers/sqlite platform/broker/...", Tests: ""},
 		{Folder: "platform/local/...", May: library + " drivers/... platform/preflight " + engines, Tests: ""},
-		{Folder: "platform/control/...", May: library + " drivers/otlp platform/fleet/... platform/registry/... platform/control/...", Tests: ""},
+		{Folder: "platform/telemetry", May: chapters + " platform/diagnose platform/telemetry/...", Tests: ""},
+		{Folder: "platform/telemetry/signal", May: "problem"},
+		{Folder: "platform/telemetry/store/...", May: "problem platform/telemetry/signal platform/telemetry/store/...", Tests: ""},
+		{Folder: "platform/telemetry/otlp/...", May: "problem platform/telemetry/signal platform/telemetry/otlp/...", Tests: "drivers/otlp observe"},
+		{Folder: "platform/telemetry/metrics/...", May: "problem platform/telemetry/metrics/...", Tests: "drivers/otlp observe"},
+		{Folder: "platform/telemetry/tree", May: "platform/telemetry/signal"},
+		{Folder: "platform/telemetry/graph", May: "platform/telemetry/signal", Tests: "platform/telemetry/store"},
+		{Folder: "platform/diagnose", May: "platform/telemetry/signal platform/telemetry/tree"},
+		{Folder: "platform/telemetry/jaeger", May: "problem platform/telemetry/signal platform/telemetry/graph", Tests: "platform/telemetry/store"},
+		{Folder: "platform/telemetry/query", May: "problem platform/diagnose platform/telemetry/signal platform/telemetry/tree platform/telemetry/graph", Tests: "platform/telemetry/store"},
+		{Folder: "platform/dashboard/...", May: "problem platform/dashboard/...", Tests: "platform/telemetry/... platform/diagnose"},
+		{Folder: "platform/control/...", May: library + " drivers/otlp platform/diagnose platform/telemetry/... platform/dashboard/... platform/ops platform/fleet/... platform/registry/... platform/control/...", Tests: ""},
 		{Folder: "platform/gateway/...", May: chapters + " platform/gateway/...", Tests: chapters},
 		{Folder: "platform/supervise/...", May: chapters + " platform/fleet/... platform/supervise/...", Tests: chapters + " platform/registry/..."},
 		{Folder: "platform/ops", May: chapters + " platform/supervise/...", Tests: "drivers/sqlite"},

@@ -79,13 +79,7 @@ func (l *loader) platformFields(set func(func(*Fleet))) strictyaml.Fields {
 				set(func(t *Fleet) { t.places["bus"] = n.Place; t.Bus = v })
 			}
 		},
-		"telemetry": func(n *strictyaml.Node) {
-			n.Fields("telemetry", strictyaml.Fields{"endpoint": func(n *strictyaml.Node) {
-				if v, ok := read(n, "a URL", grammar.URL("http", "https")); ok && l.references(n, v) {
-					set(func(t *Fleet) { t.places["telemetry"] = n.Place; t.Telemetry.Endpoint = v })
-				}
-			}})
-		},
+		"telemetry": func(n *strictyaml.Node) { l.declareTelemetry(n, set) },
 	}
 }
 

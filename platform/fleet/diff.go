@@ -92,7 +92,9 @@ func (f *Fleet) settings() []setting {
 		{"on", f.On},
 		{"owners", f.Owners},
 		{"publishes", f.Publishes},
-		{"telemetry", f.Telemetry},
+		{"telemetry", f.Telemetry.Endpoint},
+		{"telemetry.export", f.Telemetry.Export},
+		{"telemetry.retention", f.Telemetry.Retention},
 	}
 }
 

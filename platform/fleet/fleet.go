@@ -109,7 +109,11 @@ type Broker struct {
 
 // Telemetry says where traces, metrics and logs go.
 type Telemetry struct {
-	Endpoint string // OTLP over HTTP, may hold templates; empty: nowhere
+	Endpoint string // OTLP over HTTP that services send to instead of the platform, may hold templates; empty: to the platform
+	Export   string // OTLP over HTTP that the platform sends all on to; empty: nowhere
+	// Retention is how long the platform keeps traces and logs, by service; "" is all
+	// others. Empty: its default.
+	Retention map[string]time.Duration
 }
 
 // Events reports whether anything deals in events: a service publishes or subscribes,

@@ -1,0 +1,61 @@
+package fleet
+
+import (
+	"time"
+
+	"github.com/musterdev/muster/platform/fleet/grammar"
+	"github.com/musterdev/muster/strictyaml"
+)
+
+// The bounds of how long telemetry is kept.
+const (
+	minRetention = time.Minute
+	maxRetention = 10 * 366 * 24 * time.Hour
+)
+
+// otherServices is what muster.yaml calls the services that retention does not name. No
+// service has it for its name: see grammar.Label.
+const otherServices = "*"
+
+// declareTelemetry reads where telemetry goes and how long it is kept.
+func (l *loader) declareTelemetry(n *strictyaml.Node, set func(func(*Fleet))) {
+	url := grammar.URL("http", "https")
+	n.Fields("telemetry", strictyaml.Fields{
+		"endpoint": func(n *strictyaml.Node) {
+			if v, ok := read(n, "a URL", url); ok && l.references(n, v) {
+				set(func(t *Fleet) { t.places["telemetry"] = n.Place; t.Telemetry.Endpoint = v })
+			}
+		},
+		"export": func(n *strictyaml.Node) {
+			if v, ok := read(n, "a URL", url); ok {
+				set(func(t *Fleet) { t.Telemetry.Export = v })
+			}
+		},
+		"retention": func(n *strictyaml.Node) {
+			if kept, ok := readRetention(n); ok {
+				set(func(t *Fleet) { t.Telemetry.Retention = kept })
+			}
+		},
+	})
+}
+
+// readRetention reads one duration for all services, or one for each.
+func readRetention(n *strictyaml.Node) (map[string]time.Duration, bool) {
+	if n.Kind != strictyaml.Map {
+		v, ok := n.Duration(minRetention, maxRetention)
+		return map[string]time.Duration{"": v}, ok
+	}
+	kept, all := map[string]time.Duration{}, true
+	for _, p := range n.Each("services to how long their traces and logs are kept") {
+		name := p.Name
+		if name == otherServices {
+			name = ""
+		} else if !key(p, grammar.Label) {
+			all = false
+			continue
+		}
+		v, ok := p.Value.Duration(minRetention, maxRetention)
+		kept[name], all = v, all && ok
+	}
+	return kept, all
+}

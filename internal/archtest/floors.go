@@ -83,6 +83,7 @@ func Floors() []Floor {
 		{Folder: "platform/telemetry/store/...", May: "problem platform/telemetry/signal platform/telemetry/store/...", Tests: ""},
 		{Folder: "platform/telemetry/otlp/...", May: "problem platform/telemetry/signal platform/telemetry/otlp/...", Tests: "drivers/otlp observe"},
 		{Folder: "platform/telemetry/metrics/...", May: "problem platform/telemetry/metrics/...", Tests: "drivers/otlp observe"},
+		{Folder: "platform/telemetry/printed", May: "platform/telemetry/signal"},
 		{Folder: "platform/telemetry/tree", May: "platform/telemetry/signal"},
 		{Folder: "platform/telemetry/graph", May: "platform/telemetry/signal", Tests: "platform/telemetry/store"},
 		{Folder: "platform/diagnose", May: "platform/telemetry/signal platform/telemetry/tree"},

@@ -1,0 +1,210 @@
+package ops
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/musterdev/muster/bus"
+	"github.com/musterdev/muster/data/saga"
+	"github.com/musterdev/muster/problem"
+)
+
+// ActionHeader is the header without which [Handler] orders nothing: a page from
+// elsewhere cannot set it without being asked first (Fetch, "CORS-preflight request").
+const ActionHeader = "Muster-Action"
+
+// maxOrder bounds the body of an order.
+const maxOrder = 16 << 10
+
+// Missing is a service that could not be asked, and why.
+type Missing struct {
+	Error string `json:"error"`
+}
+
+// SagaList is what [Handler] answers of sagas.
+type SagaList struct {
+	Sagas   []Saga    `json:"sagas"` // the last changed first
+	All     int64     `json:"all"`   // how many there are that the filter takes
+	Missing []Missing `json:"missing"`
+}
+
+// Queues is what [Handler] answers of events.
+type Queues struct {
+	Lag
+	Topics  []bus.TopicInfo `json:"topics"`
+	Dead    []Parked        `json:"dead"`
+	More    bool            `json:"more"`   // there are further dead ones
+	Broker  bool            `json:"broker"` // the fleet has one
+	Missing []Missing       `json:"missing"`
+}
+
+// Handler shows sagas and queues and takes orders, for the dashboard:
+//
+//	GET  /v1/ops/sagas?service=&name=&state=&limit=      SagaList
+//	GET  /v1/ops/sagas/{service}/{name}/{id}             SagaDetail
+//	POST /v1/ops/sagas/{service}/{name}/{id}/{order}     retry, skip or compensate; a saga.Note; SagaDetail
+//	GET  /v1/ops/queues                                  Queues
+//	POST /v1/ops/dead/{service}/{id}/{order}             redrive or discard
+//	POST /v1/ops/redrive                                 {"group"}: {"redriven"}
+//
+// An order needs [ActionHeader]. fleet tells whom to ask; it is called for each request.
+func Handler(fleet func() *Fleet) http.Handler {
+	h := &handler{fleet}
+	mux := http.NewServeMux()
+	for pattern, answer := range map[string]func(http.ResponseWriter, *http.Request) (any, error){
+		"GET /v1/ops/sagas":                                h.sagas,
+		"GET /v1/ops/sagas/{service}/{name}/{id}":          h.saga,
+		"POST /v1/ops/sagas/{service}/{name}/{id}/{order}": h.interfere,
+		"GET /v1/ops/queues":                               h.queues,
+		"POST /v1/ops/dead/{service}/{id}/{order}":         h.settle,
+		"POST /v1/ops/redrive":                             h.redrive,
+	} {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			v, err := ordered(r)
+			if err == nil {
+				v, err = answer(w, r)
+			}
+			if err != nil {
+				problem.Write(w, r, plain(err))
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Cache-Control", "no-store")
+			_ = json.NewEncoder(w).Encode(v) //nolint:errchkjson // plain structs encode; if the reader is gone, nobody is left to tell
+		})
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		problem.Write(w, r, problem.New(problem.NotFound, "there is no %s %.200q", r.Method, r.URL.Path))
+	})
+	return mux
+}
+
+type handler struct{ fleet func() *Fleet }
+
+// ordered refuses a POST that a page from elsewhere may have had the browser send.
+func ordered(r *http.Request) (any, error) {
+	if r.Method == http.MethodPost && r.Header.Get(ActionHeader) == "" {
+		return nil, problem.New(problem.PermissionDenied, "an order needs the header %s: yes", ActionHeader)
+	}
+	return nil, nil //nolint:nilnil // it may go on
+}
+
+// plain makes an error that has no code of its own one that others are to blame for: the
+// services' words are for people here.
+func plain(err error) error {
+	if _, coded := errors.AsType[*problem.Error](err); coded {
+		return err
+	}
+	return problem.Wrap(err, problem.Unavailable, "%v", err)
+}
+
+func missing(err error) []Missing {
+	list := []Missing{}
+	if err == nil {
+		return list
+	}
+	failed, ok := errors.AsType[Failures](err)
+	if !ok {
+		failed = Failures{err}
+	}
+	for _, e := range failed {
+		list = append(list, Missing{withoutCodes(e.Error())})
+	}
+	return list
+}
+
+func (h *handler) sagas(_ http.ResponseWriter, r *http.Request) (any, error) {
+	q := r.URL.Query()
+	filter := saga.Filter{Name: q.Get("name"), State: saga.State(q.Get("state")), Limit: 200}
+	states := []saga.State{"", saga.Running, saga.Waiting, saga.Compensating, saga.Paused, saga.Completed, saga.Compensated}
+	if !slices.Contains(states, filter.State) {
+		return nil, problem.New(problem.InvalidArgument, "no saga is in that state").WithField("state", "must be running, waiting, compensating, paused, completed or compensated")
+	}
+	if text := q.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > 1000 {
+			return nil, problem.New(problem.InvalidArgument, "the limit is out of range").WithField("limit", "must be 1 to 1000")
+		}
+		filter.Limit = n
+	}
+	f := h.fleet()
+	if name := q.Get("service"); name != "" {
+		one, err := f.only(name)
+		if err != nil {
+			return nil, err
+		}
+		f.Services = one
+	}
+	list, all, err := f.Sagas(r.Context(), filter)
+	return SagaList{append([]Saga{}, list...), all, missing(err)}, nil
+}
+
+func name(r *http.Request) SagaName {
+	return SagaName{Service: r.PathValue("service"), Name: r.PathValue("name"), ID: r.PathValue("id")}
+}
+
+func (h *handler) saga(_ http.ResponseWriter, r *http.Request) (any, error) {
+	return h.fleet().Saga(r.Context(), name(r))
+}
+
+func (h *handler) interfere(w http.ResponseWriter, r *http.Request) (any, error) {
+	order := r.PathValue("order")
+	if !slices.Contains([]string{"retry", "skip", "compensate"}, order) {
+		return nil, problem.New(problem.NotFound, "a saga can be told to retry, skip or compensate, not %.40q", order)
+	}
+	var note saga.Note
+	if err := decode(w, r, &note); err != nil {
+		return nil, err
+	}
+	return h.fleet().Interfere(r.Context(), name(r), order, note)
+}
+
+func (h *handler) queues(_ http.ResponseWriter, r *http.Request) (any, error) {
+	f := h.fleet()
+	q := Queues{Topics: []bus.TopicInfo{}, Dead: []Parked{}, Broker: f.Broker != ""}
+	lag, err := f.Lag(r.Context())
+	q.Lag = lag
+	topics, unheard := f.Topics(r.Context())
+	dead, more, unasked := f.Dead(r.Context(), "")
+	q.Topics, q.Dead, q.More = append(q.Topics, topics...), append(q.Dead, dead...), more
+	if q.Broker {
+		q.Missing = missing(together(err, together(unheard, unasked)))
+	} else {
+		q.Missing = missing(unasked) // a fleet without events is whole
+	}
+	return q, nil
+}
+
+func (h *handler) settle(_ http.ResponseWriter, r *http.Request) (any, error) {
+	order := r.PathValue("order")
+	if order != "redrive" && order != "discard" {
+		return nil, problem.New(problem.NotFound, "a message can be told to redrive or discard, not %.40q", order)
+	}
+	return h.fleet().Settle(r.Context(), r.PathValue("service")+"/"+r.PathValue("id"), order)
+}
+
+func (h *handler) redrive(w http.ResponseWriter, r *http.Request) (any, error) {
+	var order struct {
+		Group string `json:"group"`
+	}
+	if err := decode(w, r, &order); err != nil {
+		return nil, err
+	}
+	if order.Group == "" {
+		return nil, problem.New(problem.InvalidArgument, "which messages?").WithField("group", "must name the group")
+	}
+	n, err := h.fleet().RedriveAll(r.Context(), order.Group)
+	return map[string]int64{"redriven": n}, err
+}
+
+func decode(w http.ResponseWriter, r *http.Request, out any) error {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder))
+	d.DisallowUnknownFields()
+	if err := d.Decode(out); err != nil {
+		return problem.New(problem.InvalidArgument, "the body is not the JSON that is wanted: %v", err)
+	}
+	return nil
+}

@@ -17,7 +17,8 @@ type Answer struct {
 	Causes   []Cause        `json:"causes"`   // the largest excess first
 }
 
-// Cause is a place where time went.
+// Cause is a place where time went. Causes of client's spans may have the same service,
+// name and kind: they call different services, or have different statements.
 type Cause struct {
 	Service  string        `json:"service"`
 	Name     string        `json:"name"`

@@ -71,6 +71,10 @@ func (a *App) Zone() string { return a.settings.Zone }
 // its trace and request id.
 func (a *App) Log() *slog.Logger { return a.telemetry.Logger }
 
+// Telemetry returns what makes the service's traces and metrics, for those of its own:
+// app.Telemetry().Traces.Tracer("orders"). Its owner, who shuts it down, is the App.
+func (a *App) Telemetry() *observe.Telemetry { return a.telemetry }
+
 // DB returns the service's own database, opened by the driver that knows
 // DATABASE_URL and migrated to the newest version; every call returns the same pool.
 // It is closed when the service ends; a service that is told to end while it opens

@@ -83,7 +83,7 @@ func (a *App) Outbox() error {
 	if err := outbox.Migrate(a.ctx, db); err != nil {
 		return fmt.Errorf("the outbox of %q: %w", a.Name(), err)
 	}
-	relay := &outbox.Relay{DB: db, Publisher: broker, Source: "/" + a.Name(), Owner: a.Instance(), Log: a.Log()}
+	relay := &outbox.Relay{DB: db, Publisher: bus.Traced(broker, a.telemetry.Traces), Source: "/" + a.Name(), Owner: a.Instance(), Log: a.Log()}
 	if !a.relays(relay) {
 		return nil
 	}
@@ -114,7 +114,7 @@ func (a *App) Sagas(sagas ...saga.Definition) (*saga.Engine, error) {
 	if err := saga.Migrate(a.ctx, db); err != nil {
 		return nil, fmt.Errorf("the sagas of %q: %w", a.Name(), err)
 	}
-	engine, err := saga.New(db, saga.Config{Owner: a.Instance(), Log: a.Log(), Traces: a.telemetry.Traces}, sagas...)
+	engine, err := saga.New(db, saga.Config{Owner: a.Instance(), Log: a.Log(), Traces: a.telemetry.Traces, Meters: a.telemetry.Meters}, sagas...)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +136,7 @@ func (a *App) consume() error {
 	if err != nil {
 		return err
 	}
-	c := &bus.Consumer{Broker: broker, Group: a.Name(), Log: a.Log(), Traces: a.telemetry.Traces}
+	c := &bus.Consumer{Broker: broker, Group: a.Name(), Log: a.Log(), Traces: a.telemetry.Traces, Meters: a.telemetry.Meters}
 	for _, s := range subscriptions {
 		if err := c.On(s.pattern, s.handle); err != nil {
 			return err

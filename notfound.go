@@ -3,15 +3,18 @@ package muster
 import (
 	"net/http"
 
+	"github.com/musterdev/muster/observe"
 	"github.com/musterdev/muster/problem"
 )
 
-// notFound gives requests that no pattern matches the one error shape: 405 with
-// Allow where the path is known by other methods (RFC 9110, 15.5.6), else 404.
+// notFound gives requests that no pattern matches the one error shape: 405 with Allow
+// where the path is known by other methods (RFC 9110, 15.5.6), else 404. Of the others it
+// tells telemetry the pattern, the innermost where handlers of patterns are nested.
 func (a *App) notFound(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		refuse, pattern := mux.Handler(r)
 		if pattern != "" {
+			defer func() { observe.Route(r.Context(), observe.RouteOf(r.Pattern)) }()
 			mux.ServeHTTP(w, r)
 			return
 		}

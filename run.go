@@ -113,7 +113,7 @@ func runOne(ctx context.Context, endAll func(), s Service, set Settings, o *opti
 	defer leave() // also of a service that never begins: its siblings wait for it
 	telemetry, err := observe.Start(ctx, observe.Config{
 		Service: set.Service, Instance: set.Instance, Version: set.Version, Zone: set.Zone,
-		Exporter: o.exporter(), Endpoint: set.OTLP, Log: o.log, Level: set.LogLevel,
+		Exporter: o.exporter(), Endpoint: set.OTLP, Log: o.log, Level: set.LogLevel, Env: o.lookup,
 	})
 	if err != nil {
 		return fmt.Errorf("telemetry: %w", err)

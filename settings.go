@@ -29,7 +29,7 @@ type Settings struct {
 	BusURL      string     // MUSTER_BUS_URL: nats://…; unset: no events
 	StateDir    string     // MUSTER_STATE_DIR, for what survives a restart; unset: nothing does
 	ConfigFile  string     // MUSTER_CONFIG, the service's own configuration
-	OTLP        string     // OTEL_EXPORTER_OTLP_ENDPOINT; unset: no telemetry leaves
+	OTLP        string     // OTEL_EXPORTER_OTLP_ENDPOINT; unset, or OTEL_SDK_DISABLED is true: no telemetry leaves
 	LogLevel    slog.Level // MUSTER_LOG_LEVEL: debug, info, warn, error; default info
 }
 
@@ -92,6 +92,9 @@ func readSettings(name string, several bool, lookup func(string) (string, bool))
 		StateDir:    e.text("MUSTER_STATE_DIR", ""),
 		ConfigFile:  e.own("MUSTER_CONFIG", ""),
 		OTLP:        e.text("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
+	}
+	if strings.EqualFold(e.text("OTEL_SDK_DISABLED", ""), "true") {
+		s.OTLP = ""
 	}
 	if told := e.own("MUSTER_SERVICE", name); told != name {
 		return s, configErrorf("MUSTER_SERVICE is %q but this program is the service %q: run the right program or correct muster.yaml", told, name)

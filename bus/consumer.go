@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/musterdev/muster/problem"
@@ -49,6 +50,7 @@ type Consumer struct {
 	Middleware []Middleware         // the first is the outermost; inside of the Consumer's own
 	Log        *slog.Logger         // nil: nowhere
 	Traces     trace.TracerProvider // nil: no spans; the trace goes through all the same
+	Meters     metric.MeterProvider // nil: nothing is counted
 
 	mu         sync.Mutex
 	routes     []route
@@ -160,7 +162,7 @@ func (c *Consumer) start() (*running, error) {
 		fresh: newSlots(workers), parked: newSlots(max(1, workers/4)),
 		hands: map[*hand]struct{}{}, alarm: newAlarm(), ended: make(chan struct{}),
 	}
-	r.handle = r.wrap(c.Middleware, c.Traces)
+	r.handle = r.wrap(c.Middleware, c.Traces, c.Meters)
 	if c.Parking == nil {
 		r.log.Warn("without a parking a message that fails holds back those behind it until it succeeds")
 	}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/musterdev/muster/call/discovery"
 	"github.com/musterdev/muster/call/resilience"
+	"github.com/musterdev/muster/observe"
 	"github.com/musterdev/muster/problem"
 )
 
@@ -92,7 +93,7 @@ func (s *heldStream) RecvMsg(m any) error {
 }
 
 func (c *conn) do(ctx context.Context, method string, attempt func(context.Context, *Ticket, *grpc.ClientConn) error) error {
-	ctx = c.caller.stampedContext(ctx)
+	ctx = observe.WithPeer(c.caller.stampedContext(ctx), c.service)
 	op := Op{Service: c.service, Name: method, Endpoint: discovery.GRPC, Idempotent: idempotent(ctx, method)}
 	err := c.caller.Do(ctx, op, func(ctx context.Context, t *Ticket) error {
 		ctx, err := c.caller.authorize(ctx, c.service)

@@ -3,7 +3,6 @@ package observe
 import (
 	"context"
 	"log/slog"
-	"net/http"
 
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
@@ -25,8 +24,13 @@ func WithRequestID(ctx context.Context, id string) context.Context {
 
 // RequestID returns the id of the request ctx belongs to, or "".
 func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(contextKey{}).(string)
-	return id
+	if id, ok := ctx.Value(contextKey{}).(string); ok {
+		return id
+	}
+	if s, ok := ctx.Value(servedKey{}).(*served); ok {
+		return s.id
+	}
+	return ""
 }
 
 // maxRequestID bounds what is accepted from outside.
@@ -44,25 +48,6 @@ func ValidRequestID(id string) bool {
 		}
 	}
 	return true
-}
-
-func receiveRequestID(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if id := r.Header.Get(RequestIDHeader); ValidRequestID(id) {
-			r = r.WithContext(WithRequestID(r.Context(), id))
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-type sendRequestID struct{ next http.RoundTripper }
-
-func (s sendRequestID) RoundTrip(r *http.Request) (*http.Response, error) {
-	if id := RequestID(r.Context()); id != "" && r.Header.Get(RequestIDHeader) == "" {
-		r = r.Clone(r.Context())
-		r.Header.Set(RequestIDHeader, id)
-	}
-	return s.next.RoundTrip(r)
 }
 
 func unarySendRequestID(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {

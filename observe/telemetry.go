@@ -7,19 +7,20 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net/http"
+	"os"
+	"sync"
+	"time"
 
-	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/stats"
+
+	"github.com/musterdev/muster/observe/spans"
 )
 
 // Exporter carries telemetry out of the process. drivers/otlp has one for any
@@ -36,6 +37,15 @@ type Config struct {
 
 	Exporter Exporter // nil: nothing leaves the process
 	Endpoint string   // OTLP endpoint; "" means nothing leaves the process
+
+	// Sampler decides which traces are recorded; nil: the one that OTEL_TRACES_SAMPLER
+	// names, else a [spans.Sampler] that keeps what fails or is slow besides.
+	Sampler sdktrace.Sampler
+	// Slow is the duration from which a request is kept although its trace is not sampled.
+	// 0 means [spans.Slow], negative that none is.
+	Slow time.Duration
+	// Env reads OTEL_TRACES_SAMPLER and its _ARG; nil: os.LookupEnv.
+	Env func(name string) (value string, ok bool)
 
 	Log   io.Writer  // where log records go, as JSON lines; nil: nowhere
 	Level slog.Level // lowest level that is logged
@@ -76,15 +86,71 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 		t.Meters = sdkmetric.NewMeterProvider(sdkmetric.WithResource(res))
 		return t, nil
 	}
-	spans, metrics, err := cfg.Exporter.Export(ctx, cfg.Endpoint)
+	out, metrics, err := cfg.Exporter.Export(ctx, cfg.Endpoint)
 	if err != nil {
 		return nil, err
 	}
-	traces := sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithBatcher(spans))
-	meters := sdkmetric.NewMeterProvider(sdkmetric.WithResource(res), sdkmetric.WithReader(sdkmetric.NewPeriodicReader(metrics)))
+	keeper := spans.NewKeeper(spans.NewQueue(out, t.Logger), cfg.Slow)
+	traces := sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithSpanProcessor(keeper), sdktrace.WithSampler(cfg.sampler(keeper, t.Logger)))
+	meters := sdkmetric.NewMeterProvider(sdkmetric.WithResource(res), sdkmetric.WithReader(
+		sdkmetric.NewPeriodicReader(&toldOnce{Exporter: metrics, log: t.Logger}, sdkmetric.WithInterval(metricsEvery))))
 	t.Traces, t.Meters = traces, meters
+	if err := watchProcess(meters, time.Now()); err != nil {
+		t.Logger.Warn("what the process uses is not told", "error", err) // the names are ours: it cannot be
+	}
 	t.shutdown = append(t.shutdown, traces.Shutdown, meters.Shutdown)
 	return t, nil
+}
+
+// metricsEvery is how often metrics are sent.
+const metricsEvery = 5 * time.Second
+
+func (cfg Config) sampler(keeper *spans.Keeper, log *slog.Logger) sdktrace.Sampler {
+	if cfg.Sampler != nil {
+		return cfg.Sampler
+	}
+	env := cfg.Env
+	if env == nil {
+		env = os.LookupEnv
+	}
+	name, _ := env("OTEL_TRACES_SAMPLER")
+	arg, _ := env("OTEL_TRACES_SAMPLER_ARG")
+	named, err := spans.Named(name, arg)
+	if err != nil { // as OpenTelemetry has it: telemetry is no reason not to run
+		log.Warn("the sampler of traces is not what the environment says", "error", err)
+	}
+	if named == nil {
+		named = spans.NewSampler(0, keeper, nil)
+	}
+	return named
+}
+
+// toldOnce logs that metrics cannot be sent, and that they can again. They are cumulative:
+// the next ones have what these did not bring.
+type toldOnce struct {
+	sdkmetric.Exporter
+	log *slog.Logger
+
+	mu      sync.Mutex
+	failing int
+}
+
+func (e *toldOnce) Export(ctx context.Context, m *metricdata.ResourceMetrics) error {
+	err := e.Exporter.Export(ctx, m)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case err == nil && e.failing > 1:
+		e.log.Info("metrics are sent again", "failures", e.failing)
+		e.failing = 0
+	case err == nil:
+		e.failing = 0
+	default:
+		if e.failing++; e.failing == 2 { // one is nothing: a backend that restarts
+			e.log.Warn("metrics cannot be sent; it is tried again", "error", err, "every", metricsEvery.String())
+		}
+	}
+	return nil // the SDK would print it
 }
 
 // attributes name the process by OpenTelemetry's semantic conventions.
@@ -108,37 +174,4 @@ func (t *Telemetry) Shutdown(ctx context.Context) error {
 		errs = append(errs, stop(ctx))
 	}
 	return errors.Join(errs...)
-}
-
-// Handler makes a span and the server metrics of each request, and takes its
-// request id into the context.
-func (t *Telemetry) Handler(next http.Handler) http.Handler {
-	return otelhttp.NewHandler(receiveRequestID(next), "http.server",
-		otelhttp.WithTracerProvider(t.Traces), otelhttp.WithMeterProvider(t.Meters), otelhttp.WithPropagators(t.propagator),
-		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string {
-			if r.Pattern != "" {
-				return r.Pattern
-			}
-			return r.Method
-		}))
-}
-
-// Transport makes a span of each call and passes trace and request id on.
-func (t *Telemetry) Transport(next http.RoundTripper) http.RoundTripper {
-	return otelhttp.NewTransport(sendRequestID{next},
-		otelhttp.WithTracerProvider(t.Traces), otelhttp.WithMeterProvider(t.Meters), otelhttp.WithPropagators(t.propagator))
-}
-
-// ServerStats is the grpc-go stats handler of a server.
-func (t *Telemetry) ServerStats() stats.Handler {
-	return otelgrpc.NewServerHandler(otelgrpc.WithTracerProvider(t.Traces), otelgrpc.WithMeterProvider(t.Meters), otelgrpc.WithPropagators(t.propagator))
-}
-
-// DialOptions are the grpc-go options of a client: spans, metrics, request ids.
-func (t *Telemetry) DialOptions() []grpc.DialOption {
-	return []grpc.DialOption{
-		grpc.WithStatsHandler(otelgrpc.NewClientHandler(otelgrpc.WithTracerProvider(t.Traces), otelgrpc.WithMeterProvider(t.Meters), otelgrpc.WithPropagators(t.propagator))),
-		grpc.WithChainUnaryInterceptor(unarySendRequestID),
-		grpc.WithChainStreamInterceptor(streamSendRequestID),
-	}
 }

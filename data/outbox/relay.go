@@ -185,7 +185,7 @@ func (r *running) pass(ctx context.Context, h lease.Held) (moved int, failed, er
 		return 0, nil, err
 	}
 	for _, row := range refused {
-		r.log.ErrorContext(ctx, "the broker refused an event for good; it holds its key until it is retried or discarded",
+		r.log.ErrorContext(withTrace(ctx, row.Msg), "the broker refused an event for good; it holds its key until it is retried or discarded",
 			"id", row.id, "event", row.ID, "topic", row.Topic, "key", row.Key, "error", row.refused)
 	}
 	if len(refused) > 0 && (errors.Is(failed, bus.ErrBatch) || errors.Is(failed, bus.ErrBehind)) {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"go.opentelemetry.io/otel/propagation"
+
 	"github.com/musterdev/muster/bus"
 	"github.com/musterdev/muster/data/tx"
 )
@@ -103,4 +105,10 @@ func (r *running) settle(ctx context.Context, t tx.Tx, gone []int64, refused []r
 		}
 	}
 	return nil
+}
+
+// withTrace returns a context of the trace that a message was made in, for what is logged
+// of it.
+func withTrace(ctx context.Context, m bus.Msg) context.Context {
+	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": m.TraceParent, "tracestate": m.TraceState})
 }

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"reflect"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/musterdev/muster/data/saga/internal/plan"
 	"github.com/musterdev/muster/data/saga/internal/table"
 	"github.com/musterdev/muster/data/tx"
@@ -57,7 +60,11 @@ func (s *Saga[T]) answer(ctx context.Context, t tx.Tx, id, step string, undo boo
 	if err := e.table.Write(ctx, t, from, to, &Event{Outcome: string(o.Kind), Error: o.Text, Why: "answered"}); err != nil {
 		return err
 	}
+	trace.SpanFromContext(ctx).SetAttributes(append(about(from), attribute.String("muster.saga.outcome", string(o.Kind)))...)
 	e.wakeAfter(ctx)
+	if to.Ended() {
+		tx.AfterCommit(ctx, func() { e.meters.ended(ctx, from, to) }) // false: it goes uncounted
+	}
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
@@ -33,6 +34,7 @@ type Config struct {
 	Workers int                  // how many sagas it carries on at the same time; 0: 16
 	Log     *slog.Logger         // nil discards
 	Traces  trace.TracerProvider // nil: steps have no spans, but the trace goes on in what they ask of others
+	Meters  metric.MeterProvider // nil: nothing is counted
 	// Keep is how long sagas that ended are kept, with their history. While it runs the
 	// engine deletes older ones of the names that it knows, every ten minutes, or every
 	// Keep where that is shorter. 0: 30 days; negative: for ever. Of several engines on one
@@ -50,6 +52,7 @@ type Engine struct {
 	workers int
 	log     *slog.Logger
 	tracer  trace.Tracer
+	meters  meters
 	defs    map[table.Version]*plan.Definition
 	known   []table.Version
 	keepFor time.Duration
@@ -86,7 +89,7 @@ func New(db *sql.DB, cfg Config, sagas ...Definition) (*Engine, error) {
 	if cfg.Traces == nil {
 		cfg.Traces = noop.NewTracerProvider()
 	}
-	e.tracer = cfg.Traces.Tracer("github.com/musterdev/muster/data/saga")
+	e.tracer, e.meters = cfg.Traces.Tracer(scope), newMeters(cfg.Meters)
 	var wrong []error
 	for i, s := range sagas {
 		if s == nil {

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/musterdev/muster/data/saga/internal/table"
 	"github.com/musterdev/muster/data/tx"
 	"github.com/musterdev/muster/problem"
@@ -49,6 +52,7 @@ func (s *Saga[T]) Start(ctx context.Context, tx tx.Tx, id string, data T) error 
 	if err := e.table.Insert(ctx, tx, first); err != nil {
 		return err
 	}
+	trace.SpanFromContext(ctx).SetAttributes(attribute.String("muster.saga.name", s.Name), attribute.String("muster.saga.id", id))
 	e.wakeAfter(ctx)
 	return nil
 }

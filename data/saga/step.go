@@ -7,73 +7,53 @@ import (
 	"log/slog"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
-	"go.opentelemetry.io/otel/trace"
-
 	"github.com/musterdev/muster/data/saga/internal/plan"
 	"github.com/musterdev/muster/data/saga/internal/table"
 	"github.com/musterdev/muster/data/tx"
 )
 
-// traceParent is the field of the W3C trace context that is kept.
-const traceParent = "traceparent"
-
-func traceOf(ctx context.Context) string {
-	carrier := propagation.MapCarrier{}
-	propagation.TraceContext{}.Inject(ctx, carrier)
-	return carrier[traceParent]
-}
-
 // step carries out the step at hand of a saga, and returns the saga as it was recorded
 // after it: with an owner when the next step is to follow. An error means that it could
 // not be recorded; table.ErrLost that the saga is another's.
 func (r *run) step(d *plan.Definition, at table.Row, held *lease, log *slog.Logger) (table.Row, error) {
-	if o, lethal := plan.Lethal(at); lethal {
-		return r.failed(d, at, o, log)
+	ctx, end := r.attempt(at)
+	var o plan.Outcome
+	var err error
+	defer func() { end(o, err) }()
+	var lethal bool
+	if o, lethal = plan.Lethal(at); lethal {
+		at, err = r.failed(ctx, d, at, o, log)
+		return at, err
 	}
 	def, do, wrong := d.Work(at)
 	if wrong != nil {
-		return r.failed(d, at, plan.Judge(Bug(wrong)), log)
+		o = plan.Judge(Bug(wrong))
+		at, err = r.failed(ctx, d, at, o, log)
+		return at, err
 	}
-	ctx := propagation.TraceContext{}.Extract(r.steps, propagation.MapCarrier{traceParent: at.Trace})
-	name := "saga " + at.Name + " " + at.Step
-	if at.Undoing {
-		name += " undo"
-	}
-	ctx, span := r.tracer.Start(ctx, name, trace.WithAttributes(
-		attribute.String("muster.saga.name", at.Name), attribute.String("muster.saga.id", at.ID), attribute.Int("muster.saga.attempt", at.Attempts+1)))
-	defer span.End()
 	ctx = withCall(ctx, Call{Saga: at.Name, ID: at.ID, Step: at.Step, Undo: at.Undoing, Fence: at.Fence, Attempt: at.Attempts + 1})
 	ctx = context.WithValue(ctx, reasonKey{}, at.Reason)
 	late := time.AfterFunc(def.Timeout+time.Second, func() {
-		log.Warn("saga: a step goes on after its time: it does not heed its context", "timeout", def.Timeout)
+		log.WarnContext(ctx, "saga: a step goes on after its time: it does not heed its context", "timeout", def.Timeout)
 	})
 	defer late.Stop()
-	var (
-		to  table.Row
-		o   plan.Outcome
-		err error
-	)
+	var to table.Row
 	asked := time.Now()
 	if def.Local {
 		to, o, err = r.local(ctx, d, at, def.Timeout, do)
 	} else {
 		to, o, err = r.remote(ctx, d, at, held, def.Timeout, do, &asked)
 	}
-	if o.Text != "" {
-		span.SetStatus(codes.Error, o.Text)
-	}
 	switch {
 	case err != nil:
 		return to, err
 	case o.Kind == plan.Done || o.Kind == plan.Waits:
-		log.Debug("saga: step "+string(o.Kind), "state", to.State)
+		r.meters.ended(ctx, at, to)
+		log.DebugContext(ctx, "saga: step "+string(o.Kind), "state", to.State)
 		held.renew(asked)
 		return to, nil
 	}
-	to, err = r.failed(d, to, o, log)
+	to, err = r.failed(ctx, d, to, o, log)
 	held.renew(asked)
 	return to, err
 }
@@ -149,8 +129,8 @@ func (r *run) remote(ctx context.Context, d *plan.Definition, at table.Row, held
 }
 
 // failed records a try that came to something else than done or waits.
-func (r *run) failed(d *plan.Definition, at table.Row, o plan.Outcome, log *slog.Logger) (table.Row, error) {
-	ctx, cancel := r.settle(r.steps)
+func (r *run) failed(ctx context.Context, d *plan.Definition, at table.Row, o plan.Outcome, log *slog.Logger) (table.Row, error) {
+	ctx, cancel := r.settle(ctx)
 	defer cancel()
 	if r.until.Err() != nil && o.Kind != plan.Rejected && o.Kind != plan.Bug { // it may be the end of the engine that failed it
 		to := at
@@ -163,17 +143,20 @@ func (r *run) failed(d *plan.Definition, at table.Row, o plan.Outcome, log *slog
 	if to.State == table.Paused || o.Kind == plan.Rejected || to.Attempts <= 3 || to.Attempts%10 == 0 {
 		why = &Event{Outcome: string(o.Kind), Error: o.Text}
 	}
-	switch err := r.table.Save(ctx, at, to, why); {
-	case err != nil:
+	err := r.table.Save(ctx, at, to, why)
+	if err != nil {
 		return to, err
+	}
+	r.meters.ended(ctx, at, to)
+	switch {
 	case to.State == table.Paused:
-		log.Error("saga: paused: a person is to look, then retry, skip or compensate", "error", o.Text, "attempts", to.Attempts, "stack", o.Stack)
+		log.ErrorContext(ctx, "saga: paused: a person is to look, then retry, skip or compensate", "error", o.Text, "attempts", to.Attempts, "stack", o.Stack)
 	case o.Kind == plan.Rejected:
-		log.Info("saga: refused: it is compensated", "reason", o.Text)
+		log.InfoContext(ctx, "saga: refused: it is compensated", "reason", o.Text)
 	case to.Attempts%10 == 0:
-		log.Warn("saga: a step fails again and again", "error", o.Text, "attempts", to.Attempts, "next", to.After)
+		log.WarnContext(ctx, "saga: a step fails again and again", "error", o.Text, "attempts", to.Attempts, "next", to.After)
 	default:
-		log.Info("saga: a step failed: it is tried again", "error", o.Text, "attempts", to.Attempts, "next", to.After)
+		log.InfoContext(ctx, "saga: a step failed: it is tried again", "error", o.Text, "attempts", to.Attempts, "next", to.After)
 	}
 	return to, nil
 }

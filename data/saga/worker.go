@@ -194,7 +194,7 @@ func (r *run) begin(claimed table.Row, asked time.Time) {
 func (r *run) carryOn(at table.Row, held *lease) {
 	d := r.defs[at.Definition()]
 	at = d.Settle(at)
-	suspected := at.Lost >= table.Suspect
+	suspected, traced := at.Lost >= table.Suspect, withTrace(r.steps, at.Trace)
 	for {
 		held.comes(at)
 		if suspected && at.Lost == 0 {
@@ -203,12 +203,12 @@ func (r *run) carryOn(at table.Row, held *lease) {
 		}
 		log := r.log.With("saga", at.Name, "id", at.ID, "step", at.Step, "undo", at.Undoing, "fence", at.Fence)
 		if at.Lost > 0 {
-			log.Warn("saga: taken over: its last holder ended in the middle of the step", "in_a_row", at.Lost)
+			log.WarnContext(traced, "saga: taken over: its last holder ended in the middle of the step", "in_a_row", at.Lost)
 		}
 		to, err := r.step(d, at, held, log)
 		if err != nil {
 			if !errors.Is(err, table.ErrLost) {
-				log.Warn("saga: what the step came to could not be recorded; it will be tried again", "error", err)
+				log.WarnContext(traced, "saga: what the step came to could not be recorded; it will be tried again", "error", err)
 			}
 			r.leave(at, log)
 			return

@@ -16,6 +16,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/musterdev/muster/observe/sqltrace"
 )
 
 // Driver opens PostgreSQL databases. It is a value without state, to be passed to
@@ -64,6 +66,7 @@ func (opener) Open(ctx context.Context, url string) (*sql.DB, error) {
 	if cfg.ConnectTimeout == 0 || cfg.ConnectTimeout > connectIn {
 		cfg.ConnectTimeout = connectIn
 	}
+	cfg.Tracer = tracer{sqltrace.Database{System: "postgresql", Namespace: cfg.Database, Address: cfg.Host}}
 	db := sql.OpenDB(connector{stdlib.GetConnector(*cfg, stdlib.OptionAfterConnect(readUTC)), cfg})
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)

@@ -88,10 +88,12 @@ func (c *conn) Unwrap() driver.Conn { return c.inner }
 
 // BeginTx begins a transaction: at once and with the write lock, or, when it is
 // read only, without either. SQLite's one isolation level, serializable, satisfies all.
-func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (_ driver.Tx, err error) {
 	if c.state == ended {
 		return nil, errEnded
 	}
+	_, traced := c.from.database.Start(ctx, "BEGIN") // it waits for whoever writes
+	defer func() { traced(err) }()
 	next := writing
 	if opts.ReadOnly {
 		next = readOnly
@@ -104,7 +106,7 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 		return nil, c.from.explain(err)
 	}
 	c.state = next
-	return &transaction{inner: raw, conn: c}, nil
+	return &transaction{inner: raw, conn: c, ctx: ctx}, nil
 }
 
 // Begin is BeginTx without options.
@@ -115,6 +117,7 @@ func (c *conn) Begin() (driver.Tx, error) {
 type transaction struct {
 	inner driver.Tx
 	conn  *conn
+	ctx   context.Context //nolint:containedctx // its end is traced in what it was begun in
 }
 
 // Commit commits, or rolls back and says so when the transaction has ended before.
@@ -123,12 +126,17 @@ func (t *transaction) Commit() error {
 		_ = t.Rollback() // the error to return is the one that says what became of the work
 		return errEnded
 	}
-	return t.end(t.inner.Commit())
+	_, traced := t.conn.from.database.Start(t.ctx, "COMMIT")
+	err := t.end(t.inner.Commit())
+	traced(err)
+	return err
 }
 
 // Rollback rolls back, if SQLite has not done so already.
 func (t *transaction) Rollback() error {
+	_, traced := t.conn.from.database.Start(t.ctx, "ROLLBACK")
 	err := t.inner.Rollback()
+	traced(nil) // an error of it is the transaction's, told before
 	if t.conn.state == ended && isPlainError(err) {
 		err = nil
 	}
@@ -145,21 +153,24 @@ func (t *transaction) end(err error) error {
 // ExecContext executes one statement or several.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	var result driver.Result
+	_, traced := c.from.database.Start(ctx, query)
 	err := c.guard(ctx, planOf(query), func() (err error) {
 		result, err = c.inner.ExecContext(ctx, query, args)
 		return err
 	})
+	traced(err)
 	return result, err
 }
 
 // QueryContext executes a query. The rows of a statement that writes outside a
 // transaction are read ahead, so that it has ended when QueryContext returns.
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	return c.query(ctx, planOf(query), func() (driver.Rows, error) { return c.inner.QueryContext(ctx, query, args) })
+	return c.query(ctx, query, planOf(query), func() (driver.Rows, error) { return c.inner.QueryContext(ctx, query, args) })
 }
 
-func (c *conn) query(ctx context.Context, p plan, run func() (driver.Rows, error)) (driver.Rows, error) {
+func (c *conn) query(ctx context.Context, text string, p plan, run func() (driver.Rows, error)) (driver.Rows, error) {
 	var rows driver.Rows
+	_, traced := c.from.database.Start(ctx, text)
 	err := c.guard(ctx, p, func() (err error) {
 		if rows, err = run(); err == nil && c.state == none && p.writes {
 			rows, err = readAhead(rows)
@@ -167,9 +178,10 @@ func (c *conn) query(ctx context.Context, p plan, run func() (driver.Rows, error
 		return err
 	})
 	if err != nil {
+		traced(err)
 		return nil, err
 	}
-	return wrapRows(rows, c), nil
+	return wrapRows(rows, c, traced), nil
 }
 
 // Prepare is PrepareContext without a context.
@@ -187,7 +199,7 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("sqlite: statements of %T lack an interface this driver needs", raw), raw.Close())
 	}
-	return &stmt{innerStmt: in, conn: c, plan: planOf(query)}, nil
+	return &stmt{innerStmt: in, conn: c, text: query, plan: planOf(query)}, nil
 }
 
 type innerStmt interface {
@@ -199,22 +211,25 @@ type innerStmt interface {
 type stmt struct {
 	innerStmt
 	conn *conn
+	text string
 	plan plan
 }
 
 // ExecContext executes the statement.
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
 	var result driver.Result
+	_, traced := s.conn.from.database.Start(ctx, s.text)
 	err := s.conn.guard(ctx, s.plan, func() (err error) {
 		result, err = s.innerStmt.ExecContext(ctx, args)
 		return err
 	})
+	traced(err)
 	return result, err
 }
 
 // QueryContext executes the query, as [conn.QueryContext] does.
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	return s.conn.query(ctx, s.plan, func() (driver.Rows, error) { return s.innerStmt.QueryContext(ctx, args) })
+	return s.conn.query(ctx, s.text, s.plan, func() (driver.Rows, error) { return s.innerStmt.QueryContext(ctx, args) })
 }
 
 // CheckNamedValue converts an argument as database/sql does, and a time to UTC and

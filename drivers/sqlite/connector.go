@@ -12,15 +12,18 @@ import (
 	"time"
 
 	"modernc.org/sqlite"
+
+	"github.com/musterdev/muster/observe/sqltrace"
 )
 
 // connector makes the connections of one pool. It is safe for concurrent use.
 type connector struct {
-	path   string // real and absolute
-	busy   time.Duration
-	engine driver.Connector
-	lock   *writeLock
-	close  func() error // after the lock; may be nil
+	path     string // real and absolute
+	busy     time.Duration
+	engine   driver.Connector
+	lock     *writeLock
+	close    func() error // after the lock; may be nil
+	database sqltrace.Database
 }
 
 // newConnector checks the file before anything is created beside it.
@@ -29,7 +32,9 @@ func newConnector(ctx context.Context, path string, busy, wait time.Duration) (*
 	if err != nil {
 		return nil, err
 	}
-	c := &connector{path: name, busy: busy}
+	c := &connector{path: name, busy: busy, database: sqltrace.Database{
+		System: "sqlite", Namespace: strings.TrimSuffix(filepath.Base(name), filepath.Ext(name)),
+	}}
 	if c.engine, err = sqlite.NewConnector(dsn(name, busy, "FULL")); err != nil {
 		return nil, fmt.Errorf("sqlite: %s: %w", name, err)
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"modernc.org/sqlite"
+
+	"github.com/musterdev/muster/observe/sqltrace"
 )
 
 // SQLite's own :memory: gives each connection a database of its own, and shared
@@ -37,7 +39,8 @@ func newMemoryConnector(wait time.Duration) (*connector, error) {
 		return nil, errors.Join(fmt.Errorf("sqlite: %s: %w", path, err), alive.Close(), os.RemoveAll(folder))
 	}
 	return &connector{
-		path: path, busy: busyWait, engine: engine,
+		database: sqltrace.Database{System: "sqlite", Namespace: "memory"},
+		path:     path, busy: busyWait, engine: engine,
 		lock:  &writeLock{path: path, wait: wait},
 		close: func() error { return errors.Join(os.RemoveAll(folder), alive.Close()) },
 	}, nil

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -20,16 +21,14 @@ type innerRows interface {
 }
 
 // wrapRows returns rows that explain errors and read the columns with a zoned type
-// as times. The engine itself does so only for DATE, DATETIME and TIMESTAMP.
-func wrapRows(r driver.Rows, c *conn) driver.Rows {
-	if r == nil {
-		return nil
-	}
+// as times, and end their span when they are closed. The engine itself does so only for DATE, DATETIME and TIMESTAMP.
+func wrapRows(r driver.Rows, c *conn, traced func(error)) driver.Rows {
 	in, ok := r.(innerRows)
-	if !ok {
+	if !ok { // nil too
+		traced(nil)
 		return r
 	}
-	w := &rows{innerRows: in, conn: c}
+	w := &rows{innerRows: in, conn: c, traced: traced}
 	for i := range in.Columns() {
 		switch in.ColumnTypeDatabaseTypeName(i) {
 		case "TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP WITHOUT TIME ZONE":
@@ -41,8 +40,10 @@ func wrapRows(r driver.Rows, c *conn) driver.Rows {
 
 type rows struct {
 	innerRows
-	conn  *conn
-	times []int // columns to read as times
+	conn   *conn
+	times  []int // columns to read as times
+	traced func(error)
+	err    error // of Next
 }
 
 // Next reads a row into dest.
@@ -51,7 +52,8 @@ func (r *rows) Next(dest []driver.Value) error {
 		if errors.Is(err, io.EOF) {
 			return err
 		}
-		return r.failed(err)
+		r.err = r.failed(err)
+		return r.err
 	}
 	for _, i := range r.times {
 		if s, ok := dest[i].(string); ok {
@@ -62,7 +64,14 @@ func (r *rows) Next(dest []driver.Value) error {
 }
 
 // Close ends the query.
-func (r *rows) Close() error { return r.failed(r.innerRows.Close()) }
+func (r *rows) Close() error {
+	err := r.failed(r.innerRows.Close())
+	if r.traced != nil {
+		r.traced(cmp.Or(r.err, err))
+		r.traced = nil
+	}
+	return err
+}
 
 // failed explains an error, if it is one; it may have ended the transaction.
 func (r *rows) failed(err error) error {

@@ -49,8 +49,8 @@ func serve(file string) error {
 		return err
 	}
 	p.wait = func(context.Context, time.Duration) {}
-	api, err := routes(p, slog.New(slog.DiscardHandler))
-	if err != nil {
+	api := routes(p, slog.New(slog.DiscardHandler))
+	if err := api.Err(); err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -20,8 +20,8 @@ type refundCharge struct {
 	Reference string `json:"reference" required:"true" min:"1" max:"100" doc:"All that was captured under it is given back."`
 }
 
-// routes returns the REST API.
-func routes(p *processor, log *slog.Logger) (*rest.API, error) {
+// routes returns the REST API. What is wrong with it, Err says.
+func routes(p *processor, log *slog.Logger) *rest.API {
 	api := rest.New(rest.Info{Title: "Card processor", Version: "1.0.0", Description: "A simulation of somebody else's service.", Log: log})
 	rest.Post(api, "/v1/charges", func(ctx context.Context, in chargeCard) (Result, error) {
 		return p.do(ctx, request{charge, in.Key, in.Reference, in.Cents})
@@ -31,5 +31,5 @@ func routes(p *processor, log *slog.Logger) (*rest.API, error) {
 		return p.do(ctx, request{Kind: refund, Key: in.Key, Reference: in.Reference})
 	}, rest.ID("refund"), rest.Status(http.StatusCreated), rest.Doc("Give money back", "What is back already is not given back again, whatever the key."),
 		rest.Errors(problem.Conflict, problem.Unprocessable))
-	return api, api.Err()
+	return api
 }

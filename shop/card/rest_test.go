@@ -13,8 +13,8 @@ import (
 func TestREST(t *testing.T) {
 	each(t, Config{}, func(t *testing.T, replica func() (*processor, *told)) {
 		p, _ := replica()
-		api, err := routes(p, slog.New(slog.DiscardHandler))
-		if err != nil {
+		api := routes(p, slog.New(slog.DiscardHandler))
+		if err := api.Err(); err != nil {
 			t.Fatal(err)
 		}
 		for _, c := range []struct {

@@ -23,11 +23,7 @@ func run(ctx context.Context, app *muster.App) error {
 	if err != nil {
 		return err
 	}
-	api, err := routes(p, app.Log())
-	if err != nil {
-		return err
-	}
-	app.Handle("/", api)
+	app.Handle("/", routes(p, app.Log()))
 	app.Go("webhooks", hooks.run)
 	return app.Serve(ctx)
 }

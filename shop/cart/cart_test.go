@@ -28,7 +28,8 @@ import (
 // shelf is catalog: it knows p-1 at 100 cents, p-2 at 200 and so on to p-9, or is away.
 type shelf struct {
 	catalogv1.CatalogClient
-	away bool
+	away   bool
+	dearer int64 // cents more than that
 }
 
 func (s *shelf) BatchGet(_ context.Context, req *catalogv1.BatchGetRequest, _ ...grpc.CallOption) (*catalogv1.BatchGetResponse, error) {
@@ -39,7 +40,7 @@ func (s *shelf) BatchGet(_ context.Context, req *catalogv1.BatchGetRequest, _ ..
 	for _, id := range req.GetIds() {
 		var n int64
 		if _, err := fmt.Sscanf(id, "p-%1d", &n); err == nil {
-			res.Products = append(res.Products, &catalogv1.Product{Id: id, Name: fmt.Sprint("Thing ", n), PriceCents: n * 100})
+			res.Products = append(res.Products, &catalogv1.Product{Id: id, Name: fmt.Sprint("Thing ", n), PriceCents: n*100 + s.dearer})
 		}
 	}
 	return res, nil
@@ -195,6 +196,32 @@ func TestWithoutCatalogACartGoesOn(t *testing.T) {
 		catalog.away = false
 		if got := decode[Cart](t, c.send("GET", path, "", "", 200)); len(got.Lines) != 2 || *got.Total != 700 || got.Lines[1].Name != "Thing 3" {
 			t.Errorf("when catalog is back the cart is %+v", got)
+		}
+	})
+}
+
+// Whoever orders a cart gets the prices of now; the shopper is shown those of when the line
+// was put in. While catalog is away those count.
+func TestACartIsOrderedAtTodaysPrices(t *testing.T) {
+	each(t, func(t *testing.T, catalog *shelf, replica func() *carts) {
+		s := replica()
+		c := browser(t, s)
+		id := decode[Cart](t, c.send("POST", "/v1/carts", "", "", 201)).ID
+		c.send("POST", "/v1/carts/"+id+"/lines", "", `{"product":"p-1","quantity":1}`, 201)
+		catalog.dearer = 5
+		for _, away := range []bool{false, true} {
+			catalog.away = away
+			want := int64(105)
+			if away {
+				want = 100
+			}
+			res, err := (&server{carts: s}).Get(t.Context(), &cartv1.GetRequest{Id: id})
+			if err != nil || res.GetLines()[0].GetPriceCents() != want {
+				t.Errorf("catalog away %v: ordered as %v, %v; want %d cents", away, res, err, want)
+			}
+		}
+		if got := decode[Cart](t, c.send("GET", "/v1/carts/"+id, "", "", 200)); *got.Total != 100 {
+			t.Errorf("the shopper is shown %d cents", *got.Total)
 		}
 	})
 }

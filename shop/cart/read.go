@@ -83,6 +83,28 @@ func (s *carts) fill(ctx context.Context, c Cart, known map[string]*catalogv1.Pr
 	})
 }
 
+// today returns lines with the prices that catalog has now; while it cannot be asked, with
+// those that were known.
+func (s *carts) today(ctx context.Context, lines []Line) []Line {
+	if len(lines) == 0 {
+		return nil
+	}
+	products := make([]string, len(lines))
+	for i, l := range lines {
+		products[i] = l.Product
+	}
+	known, err := s.lookUp(ctx, products...)
+	if err != nil {
+		s.log.WarnContext(ctx, "catalog could not be asked; a cart is ordered at the prices that were known", "error", err)
+	}
+	for i, l := range lines {
+		if p := known[l.Product]; p != nil {
+			lines[i].Name, lines[i].Price = p.GetName(), &p.PriceCents
+		}
+	}
+	return lines
+}
+
 // lookUp asks catalog for products; those it does not know are missing in the answer.
 func (s *carts) lookUp(ctx context.Context, products ...string) (map[string]*catalogv1.Product, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)

@@ -37,8 +37,10 @@ type process struct {
 
 // entry is a line of its log.
 type entry struct {
-	Msg  string `json:"msg"`
-	HTTP string `json:"http"`
+	Msg   string `json:"msg"`
+	HTTP  string `json:"http"`
+	Trace string `json:"trace_id"`
+	Span  string `json:"span_id"`
 }
 
 func node(t *testing.T) string {
@@ -63,9 +65,15 @@ func program(t *testing.T) string {
 // start runs node with options before the program, and waits until it listens.
 func start(t *testing.T, mails string, options ...string) *process {
 	t.Helper()
+	return startWith(t, mails, nil, options...)
+}
+
+// startWith is start with more variables.
+func startWith(t *testing.T, mails string, env []string, options ...string) *process {
+	t.Helper()
 	p := &process{done: make(chan struct{}), new: make(chan struct{})}
 	p.cmd = exec.CommandContext(t.Context(), node(t), append(options, program(t))...)
-	p.cmd.Env = append(os.Environ(), "PORT=0", "MAIL_DIR="+mails)
+	p.cmd.Env = append(append(os.Environ(), "PORT=0", "MAIL_DIR="+mails), env...)
 	p.cmd.Stderr = os.Stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {

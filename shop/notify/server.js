@@ -12,8 +12,10 @@
 
 const fs = require('node:fs');
 const http = require('node:http');
+const https = require('node:https');
 const path = require('node:path');
-const { randomUUID } = require('node:crypto');
+const { performance } = require('node:perf_hooks');
+const { randomBytes, randomUUID } = require('node:crypto');
 
 const MAIL_DIR = path.resolve(process.env.MAIL_DIR || path.join('.muster', 'mails'));
 const MOST = 512 * 1024; // bytes of an event, as the bus has it
@@ -149,12 +151,124 @@ function sweep() {
 }
 
 function log(level, msg, more = {}) {
-  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level, msg, service: process.env.MUSTER_SERVICE ?? 'notify', ...more })}\n`);
+  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level, msg, service: SERVICE, ...more })}\n`);
 }
 
-// trace returns the id of the trace that an event belongs to, for the log.
-function trace(req) {
-  return (req.headers['ce-traceparent'] ?? req.headers.traceparent)?.split('-')[1];
+// Tracing, in OpenTelemetry's terms: each event that is posted is a span below the one
+// that posted it (W3C Trace Context), sent as OTLP in JSON. What cannot be sent is kept,
+// up to a bound, and tried again; what is lost is counted and logged.
+const SERVICE = process.env.OTEL_SERVICE_NAME || process.env.MUSTER_SERVICE || 'notify';
+const SPANS = 1000; // at most so many wait
+const SEND_EVERY = 500; // ms
+const SEND_WITHIN = 5_000; // ms
+
+// now is the time in ns since 1970. Date.now has whole milliseconds, too few to put spans
+// of two processes into their order; performance.now does not follow the clock for ever.
+let origin = performance.timeOrigin;
+function now() {
+  let ms = origin + performance.now();
+  if (Math.abs(ms - Date.now()) > 20) ms = (origin = Date.now() - performance.now()) + performance.now();
+  return BigInt(Math.round(ms * 1e6));
+}
+
+// begin begins the span of a request.
+function begin(req) {
+  const sent = req.headers.traceparent ?? req.headers['ce-traceparent'];
+  const [, trace, parent, flags] = /^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})/.exec(sent ?? '') ?? [];
+  return {
+    trace: trace ?? randomBytes(16).toString('hex'), id: randomBytes(8).toString('hex'), parent: parent ?? '', start: now(),
+    state: String(req.headers.tracestate ?? ''), sampled: flags === undefined || (Number.parseInt(flags, 16) & 1) === 1, attributes: {},
+  };
+}
+
+// ids are what a log line says of a span.
+const ids = (span) => ({ trace_id: span.trace, span_id: span.id });
+
+// end ends the span of a request. One of a trace that is not sampled is kept all the same
+// when the request failed.
+function end(span, req, status) {
+  if (!span.sampled && status < 500) return;
+  const known = req.url === '/events';
+  const attributes = {
+    'http.request.method': req.method, 'url.path': req.url, 'http.response.status_code': status, ...(known && { 'http.route': '/events' }),
+    ...(status >= 500 && { 'error.type': String(status) }), ...span.attributes,
+  };
+  outbox.add({
+    traceId: span.trace, spanId: span.id, parentSpanId: span.parent, traceState: span.state, flags: Number(span.sampled) | (span.parent && 0x300),
+    name: known ? `${req.method} /events` : req.method, kind: 2, startTimeUnixNano: String(span.start), endTimeUnixNano: String(now()),
+    attributes: pairs(attributes), status: status >= 500 ? { code: 2 } : {},
+  });
+}
+
+const pairs = (object) => Object.entries(object)
+  .filter(([, value]) => value !== undefined && value !== '')
+  .map(([key, value]) => ({ key, value: typeof value === 'number' ? { intValue: String(value) } : { stringValue: String(value) } }));
+
+// outbox sends spans to OTEL_EXPORTER_OTLP_ENDPOINT; without one it keeps none.
+const outbox = {
+  url: process.env.OTEL_EXPORTER_OTLP_ENDPOINT ? new URL(`${process.env.OTEL_EXPORTER_OTLP_ENDPOINT.replace(/\/+$/, '')}/v1/traces`) : null,
+  spans: [],
+  lost: 0,
+  wait: 0, // ms; after a failure
+  timer: null,
+  sending: null, // the try under way
+
+  add(span) {
+    if (this.url === null) return;
+    if (this.spans.length >= SPANS) {
+      if (this.lost++ === 0) log('WARN', 'spans are lost: telemetry cannot be sent', { endpoint: this.url.href });
+      return;
+    }
+    this.spans.push(span);
+    this.later(SEND_EVERY);
+  },
+
+  later(ms) {
+    if (this.timer !== null || this.sending !== null) return;
+    this.timer = setTimeout(() => {
+      this.timer = null;
+      this.send();
+    }, Math.max(ms, this.wait)).unref();
+  },
+
+  // send makes one try with all that waits.
+  send() {
+    if (this.sending !== null || this.spans.length === 0) return this.sending;
+    const batch = this.spans.slice(0, 256);
+    this.sending = post(this.url, this.request(batch)).then((status) => {
+      if (status === 429 || status >= 500) throw new Error(`answered ${status}`);
+      this.spans.splice(0, batch.length);
+      if (status >= 300) log('WARN', 'spans were refused', { status, spans: batch.length });
+      if (this.lost > 0) log('WARN', 'telemetry is sent again', { lost: this.lost });
+      this.lost = this.wait = 0;
+    }).catch(() => {
+      this.wait = Math.min(Math.max(250, 2 * this.wait), 5_000);
+    }).finally(() => {
+      this.sending = null;
+      if (this.spans.length > 0) this.later(0);
+    });
+    return this.sending;
+  },
+
+  request(spans) {
+    const resource = { 'service.name': SERVICE, 'service.instance.id': process.env.MUSTER_INSTANCE, 'service.version': process.env.MUSTER_VERSION, 'telemetry.sdk.language': 'nodejs' };
+    return JSON.stringify({ resourceSpans: [{ resource: { attributes: pairs(resource) }, scopeSpans: [{ scope: { name: 'notify' }, spans }] }] });
+  },
+};
+
+// post posts JSON and returns the status of the answer.
+function post(url, body) {
+  return new Promise((resolve, reject) => {
+    const req = (url.protocol === 'https:' ? https : http).request(url, {
+      method: 'POST', timeout: SEND_WITHIN, headers: { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) },
+    }, (res) => {
+      res.on('error', reject);
+      res.on('end', () => resolve(res.statusCode)).resume();
+    });
+    req.on('timeout', () => req.destroy(new Error('no answer in time')));
+    req.on('error', reject);
+    req.end(body);
+  });
 }
 
 let draining = false;
@@ -165,10 +279,10 @@ function answer(res, status, type, body, headers = {}) {
   res.end(body);
 }
 
-function refuse(req, res, err) {
+function refuse(req, res, err, span) {
   const p = err instanceof Problem ? err : new Problem(500, 'internal', 'notify failed; its log says why');
   log(p.status < 500 ? 'WARN' : 'ERROR', 'an event was refused', {
-    status: p.status, event: req.headers['ce-id'], type: req.headers['ce-type'], trace_id: trace(req), error: p === err ? p.message : String(err.stack),
+    status: p.status, event: req.headers['ce-id'], type: req.headers['ce-type'], ...ids(span), error: p === err ? p.message : String(err.stack),
     details: p.details.length > 0 ? p.details : undefined,
   });
   const body = { type: 'about:blank', title: http.STATUS_CODES[p.status], status: p.status, detail: p.message, instance: req.url, code: p.code };
@@ -176,6 +290,7 @@ function refuse(req, res, err) {
   answer(res, p.status, 'application/problem+json', `${JSON.stringify(body)}\n`, {
     'Cache-Control': 'no-store', ...(p.status === 503 && { 'Retry-After': '2' }), ...(p.status === 405 && { Allow: 'POST' }),
   });
+  return p.status;
 }
 
 function probe(req, res) {
@@ -196,17 +311,22 @@ function serve(req, res, body) {
     probe(req, res);
     return;
   }
+  const span = begin(req);
+  let status;
   try {
     if (req.url !== '/events') throw new Problem(404, 'not_found', 'there is only /events');
     if (req.method !== 'POST') throw new Problem(405, 'unimplemented', 'events are posted');
     if (body === null) throw new Problem(413, 'too_large', `an event may have ${MOST} bytes`);
     const event = receive(req, body);
+    span.attributes = { 'messaging.message.id': event.id, 'messaging.destination.name': event.type, 'shop.order': event.data.order };
     const sent = send(event);
-    log('INFO', sent ? 'mail sent' : 'mail was sent before', { order: event.data.order, state: event.mail.state, event: event.id, trace_id: trace(req) });
-    answer(res, sent ? 201 : 200, 'application/json', `${JSON.stringify({ order: event.data.order, state: event.mail.state, sent })}\n`);
+    status = sent ? 201 : 200;
+    log('INFO', sent ? 'mail sent' : 'mail was sent before', { order: event.data.order, state: event.mail.state, event: event.id, ...ids(span) });
+    answer(res, status, 'application/json', `${JSON.stringify({ order: event.data.order, state: event.mail.state, sent })}\n`);
   } catch (err) {
-    refuse(req, res, err);
+    status = refuse(req, res, err, span);
   }
+  end(span, req, status);
 }
 
 function main() {
@@ -235,16 +355,19 @@ function main() {
     log('INFO', 'listening', { http: `http://${server.address().address}:${server.address().port}`, mails: MAIL_DIR });
   });
 
-  const end = (signal) => {
+  const stop = (signal) => {
     if (draining) return;
     draining = true;
-    server.close(() => log('INFO', 'ended'));
+    server.close(() => {
+      log('INFO', 'ended');
+      Promise.resolve(outbox.sending).then(() => outbox.send()); // one last try keeps the process until it is answered
+    });
     server.closeIdleConnections(); // which close of Node 18 leaves open
     log('INFO', 'draining', { signal });
     setTimeout(() => server.closeAllConnections(), DRAIN).unref();
   };
-  process.on('SIGTERM', () => end('SIGTERM'));
-  process.on('SIGINT', () => end('SIGINT'));
+  process.on('SIGTERM', () => stop('SIGTERM'));
+  process.on('SIGINT', () => stop('SIGINT'));
 }
 
 try {

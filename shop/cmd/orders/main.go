@@ -4,11 +4,12 @@ package main
 import (
 	"github.com/musterdev/muster"
 	"github.com/musterdev/muster/drivers/nats"
+	"github.com/musterdev/muster/drivers/otlp"
 	"github.com/musterdev/muster/drivers/postgres"
 	"github.com/musterdev/muster/drivers/sqlite"
 	"github.com/musterdev/muster/shop/orders"
 )
 
 func main() {
-	muster.Main(orders.Service, muster.With(sqlite.Driver, postgres.Driver, nats.Driver))
+	muster.Main(orders.Service, muster.With(sqlite.Driver, postgres.Driver, nats.Driver, otlp.Driver))
 }

@@ -2,6 +2,7 @@ package table
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -83,8 +84,9 @@ func entryOf(r Row, known bool) Entry {
 	en := Entry{
 		Name: r.Name, ID: r.ID, Version: r.Version, State: r.State, Undoing: r.Undoing, Step: r.Step, Attempts: r.Attempts, Doubt: r.Doubt,
 		Fence: r.Fence, Lost: r.Lost, Owner: r.Owner, Reason: r.Reason, Error: r.Err, Created: time.UnixMilli(r.Created).UTC(), Updated: time.UnixMilli(r.Changed).UTC(),
-		TraceParent: r.Trace, Loadable: known,
+		Loadable: known,
 	}
+	en.TraceParent, _, _ = strings.Cut(r.Trace, " ") // behind it is the tracestate
 	if r.Owner != "" {
 		en.LeasedUntil = time.UnixMilli(r.Leased).UTC()
 	}

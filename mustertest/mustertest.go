@@ -33,6 +33,7 @@ import (
 	"github.com/musterdev/muster/call/discovery"
 	"github.com/musterdev/muster/drivers/nats"
 	"github.com/musterdev/muster/drivers/sqlite"
+	"github.com/musterdev/muster/observe"
 	"github.com/musterdev/muster/platform/broker"
 	"github.com/musterdev/muster/platform/control"
 	"github.com/musterdev/muster/platform/gateway"
@@ -52,7 +53,8 @@ type Config struct {
 	// Drivers know the schemes of those URLs; nil: SQLite, and NATS for events.
 	Drivers []muster.Driver
 	// Env holds further variables, such as CART_EXPIRY; those of a single service
-	// begin with its name.
+	// begin with its name. With OTEL_EXPORTER_OTLP_ENDPOINT, and drivers/otlp among the
+	// Drivers, everything sends its telemetry there, the edge too.
 	Env map[string]string
 	// Options are added to those of muster.Run.
 	Options []muster.Option
@@ -74,7 +76,9 @@ type Fleet struct {
 	mu       sync.Mutex
 	settings map[string]muster.Settings
 	routes   []route.Route
-	logs     strings.Builder
+
+	logMu sync.Mutex // by itself: the edge logs what it is asked while mu is held
+	logs  strings.Builder
 }
 
 // Start runs services with the defaults of [Config] and returns when all are ready.
@@ -107,7 +111,7 @@ func (c Config) Start(t testing.TB) *Fleet {
 	env["MUSTER_REGISTRY_URL"] = f.URL("control")
 	f.startBroker(env, c.Options)
 	f.run(c.Services, env, c.Options)
-	f.connect(f.URL("control"))
+	f.connect(f.URL("control"), c.Env)
 	return f
 }
 
@@ -190,15 +194,16 @@ func (f *Fleet) run(services []muster.Service, env map[string]string, more []mus
 // tell shows, at the end of a test that failed, what the services logged.
 func (f *Fleet) tell() {
 	if f.t.Failed() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
+		f.logMu.Lock()
+		defer f.logMu.Unlock()
 		f.t.Logf("what the services logged:\n%s", f.logs.String())
 	}
 }
 
 // connect starts the edge and a caller of the test's own.
-func (f *Fleet) connect(registryURL string) {
+func (f *Fleet) connect(registryURL string, env map[string]string) {
 	f.t.Helper()
+	telemetry := f.telemetry(env)
 	registry, err := discovery.NewClient(discovery.ClientConfig{URL: registryURL})
 	if err != nil {
 		f.t.Fatal(err)
@@ -219,7 +224,7 @@ func (f *Fleet) connect(registryURL string) {
 	socket := filepath.Join(folder, "edge.sock")
 	go func() {
 		ended <- gateway.Run(ctx, gateway.Config{
-			Listen: "127.0.0.1:0", Admin: socket, Resolver: f.registry,
+			Listen: "127.0.0.1:0", Admin: socket, Resolver: f.registry, Telemetry: telemetry,
 			Ready: func(addr net.Addr) { ready <- addr.String() },
 		})
 	}()
@@ -231,6 +236,30 @@ func (f *Fleet) connect(registryURL string) {
 	})
 	f.edge = "http://" + f.await("edge", 1, ready, ended)
 	f.admin = admin.NewClient(socket)
+}
+
+// telemetry is the edge's.
+func (f *Fleet) telemetry(env map[string]string) *observe.Telemetry {
+	f.t.Helper()
+	cfg := observe.Config{
+		Service: "edge", Instance: "edge", Log: logWriter{f}, Endpoint: env["OTEL_EXPORTER_OTLP_ENDPOINT"],
+		Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
+	}
+	for _, d := range f.drivers {
+		if e, ok := d.(observe.Exporter); ok {
+			cfg.Exporter = e
+		}
+	}
+	t, err := observe.Start(context.Background(), cfg)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = t.Shutdown(ctx) // whoever took it may have ended
+	})
+	return t
 }
 
 // await waits for n words and returns the last.
@@ -319,7 +348,7 @@ func (f *Fleet) open(driver muster.DatabaseDriver, url string) *sql.DB {
 type logWriter struct{ f *Fleet }
 
 func (w logWriter) Write(p []byte) (int, error) {
-	w.f.mu.Lock()
-	defer w.f.mu.Unlock()
+	w.f.logMu.Lock()
+	defer w.f.logMu.Unlock()
 	return w.f.logs.Write(p)
 }

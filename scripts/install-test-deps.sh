@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the integration suites need beside Go: a C compiler for the race
-# detector, PostgreSQL's programs, wrk, curl, Python, Node. Only on Debian (or a child of
+# detector, PostgreSQL's programs, wrk, curl, Python, Node, Chromium, promtool. Only on Debian (or a child of
 # it) and only as root; elsewhere it says what is missing, and those suites are skipped by name.
 # No daemon is started and no database cluster made: the suites start their own
 # servers, in temporary folders and on free ports, and end them.
@@ -15,6 +15,8 @@ have wrk || missing="$missing wrk"
 have curl || missing="$missing curl"
 have python3 || missing="$missing python3"
 have node || missing="$missing nodejs"
+have chromium || have google-chrome || missing="$missing chromium"
+have promtool || missing="$missing prometheus"
 if [ -z "$missing" ]; then
 	echo "nothing is missing"
 	exit 0

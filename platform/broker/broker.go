@@ -88,10 +88,13 @@ func run(ctx context.Context, app *muster.App, cfg Config) (err error) {
 	if !ok {
 		return errors.New("the broker's driver tells no topics") // all that are here do
 	}
-	push := &pushers{broker: connection, admin: admin, parking: parked, client: app.Client, log: app.Log()}
+	push := &pushers{
+		broker: connection, admin: admin, parking: parked, client: app.Client, log: app.Log(),
+		traces: app.Telemetry().Traces, meters: app.Telemetry().Meters,
+	}
 	push.set(subscriptions)
 	app.Go("push", push.run)
-	a := &api{bus: connection, admin: admin, health: health, reach: reach, push: push, file: file}
+	a := &api{bus: bus.Traced(connection, app.Telemetry().Traces), admin: admin, health: health, reach: reach, push: push, file: file}
 	for pattern, handler := range a.routes() {
 		app.Handle(pattern, handler)
 	}

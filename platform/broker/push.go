@@ -8,6 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/musterdev/muster/bus"
 )
 
@@ -18,6 +21,8 @@ type pushers struct {
 	parking bus.Parking
 	client  func(service string) *http.Client
 	log     *slog.Logger
+	traces  trace.TracerProvider // nil: no spans
+	meters  metric.MeterProvider // nil: nothing is counted
 
 	mu      sync.Mutex
 	current []Subscription
@@ -120,7 +125,7 @@ func (p *pushers) push(ctx context.Context, service string, list []Subscription)
 
 func (p *pushers) consume(ctx context.Context, service string, list []Subscription, log *slog.Logger) error {
 	post := &poster{service: service, client: p.client(service), parking: p.parking, failures: map[string]failure{}}
-	c := &bus.Consumer{Broker: p.broker, Group: service, Parking: post, Retry: retry(), Log: log}
+	c := &bus.Consumer{Broker: p.broker, Group: service, Parking: post, Retry: retry(), Log: log, Traces: p.traces, Meters: p.meters}
 	topics := make([]string, 0, len(list))
 	for _, s := range list {
 		topics = append(topics, s.Topic)

@@ -1,36 +1,154 @@
-// Package control is the engine that knows the fleet: today its registry, later its
-// rollouts, telemetry, identities and dashboard. Calls never depend on it: with
-// control dead, callers and edge go on with what they knew last.
+// Package control is the engine that knows the fleet: its registry, its telemetry and its
+// dashboard; later its rollouts and identities. Calls never depend on it: with control
+// dead, callers and edge go on with what they knew last.
 package control
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/musterdev/muster"
+	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/platform/dashboard"
+	"github.com/musterdev/muster/platform/ops"
 	"github.com/musterdev/muster/platform/registry"
+	"github.com/musterdev/muster/platform/telemetry"
 )
 
 // Config says where control keeps what survives a restart.
 type Config struct {
-	StateDir   string // "" keeps nothing
+	StateDir   string // "": a temporary folder, which goes with it
 	Generation string // names this run of the fleet; see registry.Config
+	Fleet      string // its name; "" where there is none
+
+	// Retention, Export and Headers are telemetry.Config's.
+	Retention map[string]time.Duration
+	Export    string
+	Headers   map[string]string
+
+	// OTLP says where telemetry is taken besides the service's own port.
+	OTLP  Intake
+	Hosts []string // names by which browsers may ask for the dashboard, besides localhost and addresses
 }
+
+// brokerName is the service that is the platform's broker.
+const brokerName = "broker"
 
 // Service returns control as a service like any other, with probes, logs and drain.
 // It is told its port by PORT.
 func Service(cfg Config) muster.Service {
-	return muster.Service{Name: "control", Run: func(ctx context.Context, app *muster.App) error {
+	return muster.Service{Name: "control", Run: func(ctx context.Context, app *muster.App) (err error) {
+		dir, remove, err := cfg.folder()
+		if err != nil {
+			return err
+		}
+		defer remove()
 		var file string
 		if cfg.StateDir != "" {
-			file = filepath.Join(cfg.StateDir, "registry.json")
+			file = filepath.Join(dir, "registry.json")
 		}
 		reg := registry.New(registry.Config{File: file, Generation: cfg.Generation, Log: app.Log()})
+		seen, err := openSight(cfg, dir, app, reg.Catalog)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, seen.telemetry.Close()) }()
 		app.Handle("/v1/", reg)
+		seen.serve(app)
 		app.Go("registry", func(ctx context.Context) error {
 			reg.Run(ctx)
 			return nil
 		})
 		return app.Serve(ctx)
 	}}
+}
+
+// folder is where everything is kept.
+func (cfg Config) folder() (dir string, remove func(), err error) {
+	if cfg.StateDir != "" {
+		return cfg.StateDir, func() {}, os.MkdirAll(cfg.StateDir, 0o755)
+	}
+	dir, err = os.MkdirTemp("", "muster-control-")
+	return dir, func() { _ = os.RemoveAll(dir) }, err // a temporary folder that stays does no harm
+}
+
+// sight is what is seen of the fleet, and where.
+type sight struct {
+	cfg       Config
+	telemetry *telemetry.Telemetry
+	changes   *changes
+	catalog   func() discovery.Catalog
+	ending    context.Context //nolint:containedctx // streams end with it, so that the server can
+	end       context.CancelFunc
+}
+
+// openSight opens the telemetry. catalog is the registry's.
+func openSight(cfg Config, dir string, app *muster.App, catalog func() discovery.Catalog) (*sight, error) {
+	s := &sight{cfg: cfg, catalog: catalog}
+	s.ending, s.end = context.WithCancel(context.Background())
+	sums := &overview{catalog: catalog}
+	var err error
+	s.telemetry, err = telemetry.Open(telemetry.Config{
+		Dir: filepath.Join(dir, "telemetry"), Retention: cfg.Retention, Export: cfg.Export, Headers: cfg.Headers, Namespace: cfg.Fleet,
+		Overview: sums.of, Log: app.Log(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the fleet's telemetry: %w", err)
+	}
+	s.changes = &changes{catalog: catalog, keep: s.telemetry.Keep, store: s.telemetry.Store, log: app.Log()}
+	sums.metrics, sums.changes = s.telemetry.Metrics, s.changes
+	return s, nil
+}
+
+// serve has the service take telemetry and answer what is asked of it.
+func (s *sight) serve(app *muster.App) {
+	intake := s.telemetry.Intake()
+	for pattern, h := range intake {
+		app.Handle(pattern, h)
+	}
+	app.Go("OTLP", func(ctx context.Context) error { return s.cfg.OTLP.serve(ctx, s.telemetry) })
+	guard := func(h http.Handler) http.Handler { return guardBrowsers(s.cfg.Hosts, h) }
+	pages := dashboard.Handler(dashboard.Config{Title: cmp.Or(s.cfg.Fleet, "Muster")})
+	for pattern, h := range s.telemetry.Answers() {
+		app.Handle(pattern, guard(pageOr(pages, s.endless(h))))
+	}
+	app.Handle("/v1/stream", guard(s.endless(s.telemetry.Stream())))
+	app.Handle("/v1/ops/", guard(ops.Handler(func() *ops.Fleet { return ops.Registered(s.catalog(), brokerName) })))
+	app.Handle("/", guard(pages))
+	app.Go("telemetry", s.telemetry.Run)
+	app.Go("changes", s.changes.run)
+	app.Go("streams", func(ctx context.Context) error {
+		<-ctx.Done()
+		s.end()
+		return nil
+	})
+}
+
+// pageOr gives a person who opens an address in a browser the page of that name: /metrics
+// is one, and what Prometheus scrapes.
+func pageOr(page, data http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/metrics" && strings.Contains(r.Header.Get("Accept"), "text/html") {
+			page.ServeHTTP(w, r)
+			return
+		}
+		data.ServeHTTP(w, r)
+	})
+}
+
+// endless ends requests that would go on for ever when the service ends.
+func (s *sight) endless(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(s.ending, cancel)()
+		h.ServeHTTP(w, r.WithContext(ctx))
+	})
 }

@@ -13,9 +13,8 @@ const (
 	maxRetention = 10 * 366 * 24 * time.Hour
 )
 
-// otherServices is what muster.yaml calls the services that retention does not name. No
-// service has it for its name: see grammar.Label.
-const otherServices = "*"
+// OtherServices stands in Telemetry.Retention for the services that are not named there.
+const OtherServices = "*"
 
 // declareTelemetry reads where telemetry goes and how long it is kept.
 func (l *loader) declareTelemetry(n *strictyaml.Node, set func(func(*Fleet))) {
@@ -43,19 +42,13 @@ func (l *loader) declareTelemetry(n *strictyaml.Node, set func(func(*Fleet))) {
 func readRetention(n *strictyaml.Node) (map[string]time.Duration, bool) {
 	if n.Kind != strictyaml.Map {
 		v, ok := n.Duration(minRetention, maxRetention)
-		return map[string]time.Duration{"": v}, ok
+		return map[string]time.Duration{OtherServices: v}, ok
 	}
 	kept, all := map[string]time.Duration{}, true
 	for _, p := range n.Each("services to how long their traces and logs are kept") {
-		name := p.Name
-		if name == otherServices {
-			name = ""
-		} else if !key(p, grammar.Label) {
-			all = false
-			continue
-		}
+		named := p.Name == OtherServices || key(p, grammar.Label)
 		v, ok := p.Value.Duration(minRetention, maxRetention)
-		kept[name], all = v, all && ok
+		kept[p.Name], all = v, all && ok && named
 	}
 	return kept, all
 }

@@ -111,8 +111,8 @@ type Broker struct {
 type Telemetry struct {
 	Endpoint string // OTLP over HTTP that services send to instead of the platform, may hold templates; empty: to the platform
 	Export   string // OTLP over HTTP that the platform sends all on to; empty: nowhere
-	// Retention is how long the platform keeps traces and logs, by service; "" is all
-	// others. Empty: its default.
+	// Retention is how long the platform keeps traces and logs, by service or
+	// OtherServices. Empty: its default.
 	Retention map[string]time.Duration
 }
 

@@ -5,11 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"net"
-	"os"
 	"strconv"
-	"strings"
 
 	"github.com/musterdev/muster"
+	"github.com/musterdev/muster/drivers/otlp"
 	"github.com/musterdev/muster/drivers/sqlite"
 	"github.com/musterdev/muster/platform/broker"
 	"github.com/musterdev/muster/platform/control"
@@ -19,15 +18,12 @@ import (
 	"github.com/musterdev/muster/platform/supervise/probe"
 )
 
-// otlpEndpoint names the backend of a whole fleet's telemetry.
-const otlpEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
-
 // engines are the children that the supervisor starts before the services.
 func (cfg *Config) engines() []supervise.Engine {
 	f := cfg.Fleet
 	all := []supervise.Engine{
 		{
-			Name: "control", Argv: []string{cfg.Program, "engine", "control", "--state", cfg.state(""), "--generation", rand.Text()},
+			Name: "control", Argv: append([]string{cfg.Program, "engine", "control", "--state", cfg.state(""), "--generation", rand.Text()}, telemetryFlags(f)...),
 			Env: []string{"PORT=" + strconv.Itoa(f.Control.Port)}, Port: f.Control.Port,
 			Setting: preflight.ControlSetting,
 		},
@@ -49,16 +45,6 @@ func edgeLives(port int) probe.Target {
 	return probe.Target{Kind: probe.HTTP, Address: "127.0.0.1:" + strconv.Itoa(port), Path: gateway.LivePath}
 }
 
-// telemetry tells the edge where the services' telemetry goes, so that a trace begins
-// there.
-func (cfg *Config) telemetry() []string {
-	endpoint := cfg.Fleet.Telemetry.Endpoint
-	if _, set := os.LookupEnv(otlpEndpoint); set || endpoint == "" || strings.Contains(endpoint, "${") {
-		return nil // inherited, nowhere, or another for each service
-	}
-	return []string{otlpEndpoint + "=" + endpoint}
-}
-
 // startEngines runs the engines in this process. The edge ends with ctx, so that it
 // lets nothing in while the services end; stop ends what is left.
 func (cfg *Config) startEngines(ctx context.Context) (stop func() error, err error) {
@@ -70,12 +56,12 @@ func (cfg *Config) startEngines(ctx context.Context) (stop func() error, err err
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(cfg.state("logs"), 0o755); err != nil {
-		return nil, err
-	}
-	log, err := os.OpenFile(cfg.state("logs/engines.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	log, endLog, err := cfg.openLog("engines")
 	if err != nil {
 		return nil, err
+	}
+	if edgeConfig.Telemetry, err = cfg.edgeTelemetry(ctx, log); err != nil {
+		return nil, errors.Join(err, endLog())
 	}
 	parts := 1 + len(services)
 	ended, ready := make(chan error, 2), make(chan struct{}, parts)
@@ -85,11 +71,12 @@ func (cfg *Config) startEngines(ctx context.Context) (stop func() error, err err
 	stop = func() error {
 		stopEdge()
 		stopRest()
-		return errors.Join(<-ended, <-ended, log.Close())
+		defer flush(edgeConfig.Telemetry)
+		return errors.Join(<-ended, <-ended, endLog())
 	}
 	go func() { ended <- gateway.Run(edge, edgeConfig) }()
 	go func() {
-		ended <- muster.Run(rest, services, muster.With(sqlite.Driver), muster.Environment(environment(env)),
+		ended <- muster.Run(rest, services, muster.With(sqlite.Driver, otlp.Driver), muster.Environment(environment(env)),
 			muster.OnReady(func(string, muster.Settings) { ready <- struct{}{} }), muster.LogTo(log))
 	}()
 	for range parts {
@@ -110,8 +97,13 @@ func (cfg *Config) startEngines(ctx context.Context) (stop func() error, err err
 // told: what is theirs under their name, as in muster.Settings.
 func (cfg *Config) engineServices() (services []muster.Service, env map[string]string, err error) {
 	f := cfg.Fleet
-	services = []muster.Service{control.Service(control.Config{StateDir: cfg.state(""), Generation: rand.Text()})}
-	env = map[string]string{"CONTROL_PORT": strconv.Itoa(f.Control.Port), "PORT": strconv.Itoa(f.Control.Port)}
+	services = []muster.Service{control.Service(control.Config{
+		StateDir: cfg.state(""), Generation: rand.Text(), Fleet: f.Name, Retention: f.Telemetry.Retention, Export: f.Telemetry.Export,
+	})}
+	env = map[string]string{
+		"CONTROL_PORT": strconv.Itoa(f.Control.Port), "PORT": strconv.Itoa(f.Control.Port),
+		otlpEndpoint: cfg.telemetryURL(), "CONTROL_OTEL_SDK_DISABLED": "true", // its own would be about what it gets
+	}
 	if !preflight.Broker(f) {
 		return services, env, nil
 	}

@@ -45,10 +45,8 @@ func StartInProcess(ctx context.Context, pc ProcessConfig) (*Process, error) {
 	if err := preflight.Ports(pc.Fleet); err != nil {
 		return nil, err
 	}
-	for _, folder := range []string{"data", "logs"} {
-		if err := os.MkdirAll(cfg.state(folder), 0o755); err != nil {
-			return nil, err
-		}
+	if err := os.MkdirAll(cfg.state("data"), 0o755); err != nil {
+		return nil, err
 	}
 	p := &Process{life: newLife(), EdgeURL: loopback(pc.Fleet.Edge.Port), ControlURL: loopback(pc.Fleet.Control.Port)}
 	if err := cfg.write(p.ControlURL); err != nil {
@@ -62,13 +60,16 @@ func StartInProcess(ctx context.Context, pc ProcessConfig) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := os.OpenFile(cfg.state("logs/process.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return nil, err
-	}
 	engines, told, err := cfg.engineServices()
 	if err != nil {
 		return nil, err
+	}
+	log, endLog, err := cfg.openLog("process")
+	if err != nil {
+		return nil, err
+	}
+	if edge.Telemetry, err = cfg.edgeTelemetry(ctx, log); err != nil {
+		return nil, errors.Join(err, endLog())
 	}
 	maps.Copy(env, told)
 	services := slices.Concat(engines, pc.Services)
@@ -88,7 +89,8 @@ func StartInProcess(ctx context.Context, pc ProcessConfig) (*Process, error) {
 	go func() {
 		first := <-ended
 		p.cancel() // one ends, all end
-		p.end(errors.Join(first, <-ended, log.Close()))
+		flush(edge.Telemetry)
+		p.end(errors.Join(first, <-ended, endLog()))
 	}()
 	for range len(services) + 1 {
 		select {

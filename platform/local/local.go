@@ -69,8 +69,13 @@ func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 	orders, noOrders := context.WithCancel(context.WithoutCancel(ctx))
 	served := make(chan error, 1)
 	go func() { served <- ctl.Serve(orders, socket, f.Supervisor) }()
+	collect, err := cfg.collect(f.Supervisor)
+	if err != nil {
+		noOrders()
+		return nil, errors.Join(err, engines(), <-served)
+	}
 	go func() {
-		err := errors.Join(f.Run(ctx), engines())
+		err := errors.Join(f.Run(ctx), engines(), collect())
 		noOrders()
 		f.end(errors.Join(err, <-served))
 	}()
@@ -167,7 +172,7 @@ func (cfg *Config) supervisor(controlURL string) (supervise.Config, error) {
 	edge := admin.NewClient(ctl.Socket(cfg.Dir, edgeSocket))
 	told := supervise.Config{
 		Fleet: cfg.Fleet, Dir: cfg.Dir, Guardian: []string{cfg.Program, "engine", "guardian"},
-		RegistryURL: controlURL, Registry: registry, Edge: edge, Telemetry: os.Getenv(otlpEndpoint),
+		RegistryURL: controlURL, Registry: registry, Edge: edge, Telemetry: cfg.telemetryURL(),
 		BusURL: busURL(cfg.Fleet), EventsURL: eventsURL(cfg.Fleet),
 		Load: cfg.reload(), Watch: cfg.Watch,
 		Applied: func(ctx context.Context, f *fleet.Fleet) error {

@@ -79,6 +79,13 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.routes.ServeHTTP(w, req)
 }
 
+// Catalog returns all instances, by service.
+func (r *Registry) Catalog() discovery.Catalog {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.store.Catalog()
+}
+
 // Run ends leases and writes the file until ctx ends; then it writes the file a last
 // time and ends all watches, so that an http.Server can shut down. It may be called
 // once.

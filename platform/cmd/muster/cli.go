@@ -35,19 +35,23 @@ type terminal struct {
 
 // commands is the grammar of the command line, one field a verb.
 type commands struct {
-	Demo   demoCmd   `cmd:"" help:"Run the reference shop, which is inside this binary."`
-	Up     upCmd     `cmd:"" help:"Run the services of muster.yaml until Ctrl-C."`
-	Ps     psCmd     `cmd:"" help:"Show what runs."`
-	Logs   logsCmd   `cmd:"" help:"Show what services print."`
-	Scale  scaleCmd  `cmd:"" help:"Change how many replicas of a service run: muster scale cart=3."`
-	Down   downCmd   `cmd:"" help:"End a fleet that runs."`
-	Env    envCmd    `cmd:"" help:"Print the environment of one service, to run it in a debugger."`
-	Saga   sagaCmd   `cmd:"" help:"Show sagas and mend them."`
-	Bus    busCmd    `cmd:"" help:"Show how events fare, and settle those that nobody could handle."`
-	Drill  drillCmd  `cmd:"" help:"Break something on purpose and measure what users see."`
-	Gen    genCmd    `cmd:"" help:"Compile .proto files and generate Go code; only Go need be installed."`
-	Schema schemaCmd `cmd:"" help:"Print the JSON Schema of muster.yaml, for editors."`
-	Doctor doctorCmd `cmd:"" help:"Check what this machine and this folder need to run the fleet."`
+	Demo      demoCmd      `cmd:"" help:"Run the reference shop, which is inside this binary."`
+	Up        upCmd        `cmd:"" help:"Run the services of muster.yaml until Ctrl-C."`
+	Ps        psCmd        `cmd:"" help:"Show what runs."`
+	Logs      logsCmd      `cmd:"" help:"Show what services print."`
+	Trace     traceCmd     `cmd:"" help:"Show a trace as a tree, or list traces: the slow ones, those that failed."`
+	Map       mapCmd       `cmd:"" help:"Show who calls whom, from the traffic of the last minutes."`
+	Why       whyCmd       `cmd:"" help:"Tell why a trace took as long as it did, beside others of its route."`
+	Scale     scaleCmd     `cmd:"" help:"Change how many replicas of a service run: muster scale cart=3."`
+	Down      downCmd      `cmd:"" help:"End a fleet that runs."`
+	Env       envCmd       `cmd:"" help:"Print the environment of one service, to run it in a debugger."`
+	Saga      sagaCmd      `cmd:"" help:"Show sagas and mend them."`
+	Bus       busCmd       `cmd:"" help:"Show how events fare, and settle those that nobody could handle."`
+	Dashboard dashboardCmd `cmd:"" help:"Keep and show the traces, metrics and logs of any OpenTelemetry programs, without a fleet."`
+	Drill     drillCmd     `cmd:"" help:"Break something on purpose and measure what users see."`
+	Gen       genCmd       `cmd:"" help:"Compile .proto files and generate Go code; only Go need be installed."`
+	Schema    schemaCmd    `cmd:"" help:"Print the JSON Schema of muster.yaml, for editors."`
+	Doctor    doctorCmd    `cmd:"" help:"Check what this machine and this folder need to run the fleet."`
 
 	Engine engineCmd `cmd:"" hidden:"" help:"Run one of the platform's engines, as the supervisor does."`
 	Shop   shopCmd   `cmd:"" hidden:"" help:"Run one service of the shop, as the demo does."`

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/musterdev/muster/platform/cmd/muster/gameday"
@@ -26,6 +27,7 @@ type demoCmd struct {
 	Shoppers  int            `default:"8" help:"Shoppers at the same time."`
 	Seed      uint64         `placeholder:"N" help:"Makes the shoppers' and the chaos's choices repeatable."`
 	Dir       string         `placeholder:"DIR" help:"Keep the data here instead of a temporary folder."`
+	Visitors  bool           `default:"true" negatable:"" help:"While nobody is asked to shop for a while, let a visitor come and go, so that there is something to see."`
 	Postgres  string         `placeholder:"URL" help:"Keep the services' data in fresh databases of this PostgreSQL server, dropped at the end."`
 	JSON      bool           `name:"json" help:"Print the result as JSON."`
 
@@ -123,8 +125,7 @@ func (c *demoCmd) open(ctx context.Context, dir string, out io.Writer, databases
 
 func (c *demoCmd) serve(ctx context.Context, shop *shopFleet, t terminal, out io.Writer) error {
 	if c.length == 0 {
-		_, _ = io.WriteString(out, shop.welcome())
-		return shop.Wait(ctx)
+		return c.stayOpen(ctx, shop, out)
 	}
 	o, err := gameday.Shopping{For: c.length, Shoppers: c.Shoppers, Chaos: c.Chaos, Seed: c.Seed}.Run(ctx, shop.Fleet)
 	if err != nil {
@@ -139,11 +140,24 @@ func (c *demoCmd) serve(ctx context.Context, shop *shopFleet, t terminal, out io
 		return err
 	}
 	if !c.Exit {
-		_, _ = io.WriteString(out, shop.welcome())
-		return shop.Wait(ctx)
+		return c.stayOpen(ctx, shop, out)
 	}
 	if !o.Held {
 		return notHeld(o.Missed)
 	}
 	return nil
+}
+
+// stayOpen serves until ctx ends, or the shop does.
+func (c *demoCmd) stayOpen(ctx context.Context, shop *shopFleet, out io.Writer) error {
+	_, _ = io.WriteString(out, shop.welcome())
+	visiting, leave := context.WithCancel(ctx)
+	var visits sync.WaitGroup
+	if c.Visitors {
+		visits.Go(func() { gameday.Visits(visiting, shop.URL, c.Seed) })
+	}
+	err := shop.Wait(ctx)
+	leave()
+	visits.Wait()
+	return err
 }

@@ -19,6 +19,7 @@ import (
 type drillCmd struct {
 	Rolling     rollingCmd     `cmd:"" help:"Replace every replica again and again under load: no request may fail."`
 	ControlDown controlDownCmd `cmd:"" name:"control-down" help:"Keep control dead under load: no request may fail."`
+	History     historyCmd     `cmd:"" help:"Kill control again and again under load: what was seen before stays, and little is lost each time."`
 	BrokerDown  brokerDownCmd  `cmd:"" name:"broker-down" help:"Keep the broker dead under load: orders are taken on, none is lost, and a message that nobody can handle is found and mended."`
 }
 
@@ -77,6 +78,21 @@ func (c *brokerDownCmd) Run(ctx context.Context, t terminal) error {
 	}
 	return drillFlags{c.For, c.JSON}.withShop(ctx, t, func(shop *reference.Fleet) (*drill.Report, error) {
 		return gameday.BrokerDown{For: c.For, Seed: c.Seed, Muster: typed}.Drill(ctx, shop)
+	})
+}
+
+// historyCmd kills control while requests are traced.
+type historyCmd struct {
+	Kills int  `default:"20" help:"How often."`
+	JSON  bool `name:"json" help:"Print the report as JSON."`
+}
+
+func (c *historyCmd) Run(ctx context.Context, t terminal) error {
+	if c.Kills < 1 || c.Kills > 1000 {
+		return usagef("--kills must be 1 to 1000, not %d", c.Kills)
+	}
+	return drillFlags{time.Minute, c.JSON}.withShop(ctx, t, func(shop *reference.Fleet) (*drill.Report, error) {
+		return gameday.History{Kills: c.Kills}.Drill(ctx, shop)
 	})
 }
 

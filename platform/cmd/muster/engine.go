@@ -14,6 +14,7 @@ import (
 	"github.com/musterdev/muster/platform/control"
 	"github.com/musterdev/muster/platform/gateway"
 	"github.com/musterdev/muster/platform/supervise/guard"
+	"github.com/musterdev/muster/platform/telemetry"
 )
 
 // otlpEndpoint names the backend of a whole fleet's telemetry.
@@ -24,21 +25,29 @@ const flushWithin = 3 * time.Second
 
 // engineCmd is the platform's own processes; the supervisor starts them.
 type engineCmd struct {
-	Control  controlCmd  `cmd:"" help:"The registry."`
+	Control  controlCmd  `cmd:"" help:"Registry, telemetry and dashboard."`
 	Edge     edgeCmd     `cmd:"" help:"The gateway."`
 	Broker   brokerCmd   `cmd:"" help:"Events: NATS JetStream, and events over HTTP."`
 	Guardian guardianCmd `cmd:"" help:"Ends a fleet whose supervisor died."`
 }
 
 type controlCmd struct {
-	State      string `help:"Folder for what survives a restart."`
-	Generation string `help:"Names this run of the fleet."`
+	State      string                   `help:"Folder for what survives a restart."`
+	Generation string                   `help:"Names this run of the fleet."`
+	Fleet      string                   `help:"Its name."`
+	Export     string                   `help:"OTLP backend that gets all telemetry too."`
+	Keep       map[string]time.Duration `help:"How long traces and logs are kept, by service; * is all others."`
 }
 
 func (c *controlCmd) Run(ctx context.Context) error {
+	headers, err := telemetry.ParseHeaders(os.Getenv("OTEL_EXPORTER_OTLP_HEADERS"))
+	if err != nil {
+		return usageError{err}
+	}
 	// without an exporter: beats and watches would drown a team's own traces
-	return muster.Run(ctx, []muster.Service{control.Service(control.Config{StateDir: c.State, Generation: c.Generation})},
-		muster.LogTo(os.Stderr))
+	return muster.Run(ctx, []muster.Service{control.Service(control.Config{
+		StateDir: c.State, Generation: c.Generation, Fleet: c.Fleet, Export: c.Export, Retention: c.Keep, Headers: headers,
+	})}, muster.LogTo(os.Stderr))
 }
 
 type edgeCmd struct {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/musterdev/muster/platform/ops"
 	"github.com/musterdev/muster/platform/supervise/ctl"
-	"github.com/musterdev/muster/platform/supervise/logs"
 )
 
 // fleetDir names a fleet that runs, for the verbs that speak to it.
@@ -51,28 +50,6 @@ func (c *psCmd) Run(ctx context.Context, t terminal) error {
 		return writeJSON(t.out, st)
 	}
 	return ops.WriteStatus(t.out, st)
-}
-
-// logsCmd shows what services print.
-type logsCmd struct {
-	fleetDir
-	Service string `arg:"" optional:"" help:"A service or engine; all by default."`
-	Follow  bool   `short:"f" help:"Go on with new lines until Ctrl-C."`
-	Tail    int    `short:"n" default:"50" help:"How many lines of the past."`
-	JSON    bool   `name:"json" help:"Print each line as a JSON object."`
-}
-
-func (c *logsCmd) Run(ctx context.Context, t terminal) error {
-	if c.Tail < 0 {
-		return usagef("--tail must not be negative")
-	}
-	return c.client().Logs(ctx, ctl.Tail{Service: c.Service, Lines: c.Tail, Follow: c.Follow}, func(line logs.Line) error {
-		if c.JSON {
-			return writeJSON(t.out, line)
-		}
-		_, err := fmt.Fprintf(t.out, "%-14s %s\n", line.Instance, line.Text)
-		return err
-	})
 }
 
 // scaleCmd changes how many replicas run.

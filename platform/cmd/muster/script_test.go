@@ -47,6 +47,8 @@ func TestScripts(t *testing.T) {
 			"oneline": oneline,
 			"occupy":  occupy,
 			"free":    free,
+			"sight":   sight,
+			"until":   until,
 		},
 	})
 }

@@ -78,6 +78,7 @@ func (s *shopFleet) welcome() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `
 The shop is open:
+  the dashboard      %[2]s/
   through the edge   %[1]s/v1/products
   the registry       %[2]s/v1/services
   data and logs      %[3]s

@@ -47,7 +47,7 @@ func (c *upCmd) Run(ctx context.Context, t terminal) error {
 	if c.JSON {
 		return up.Wait()
 	}
-	_, _ = fmt.Fprintf(t.out, "\nedge      %s\nregistry  %s/v1/services\nlogs      %s\nCtrl-C ends it; muster ps, logs, scale work from another terminal.\n",
+	_, _ = fmt.Fprintf(t.out, "\ndashboard %[2]s/\nedge      %[1]s\nregistry  %[2]s/v1/services\nlogs      %[3]s\nCtrl-C ends it; muster ps, logs, trace, map work from another terminal.\n",
 		up.EdgeURL, up.ControlURL, filepath.Join(f.Dir, supervise.Folder, "logs"))
 	return up.Wait()
 }

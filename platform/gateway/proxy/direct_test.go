@@ -43,17 +43,27 @@ func TestStalledBody(t *testing.T) {
 	}
 }
 
-// The span of a request says where it went.
+// The spans of a request say where it went: its own, and one of the call that it becomes,
+// which the instance's own spans are below.
 func TestSpan(t *testing.T) {
+	var passed string
 	spans := tracetest.NewSpanRecorder()
 	tracer := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("test")
-	e := newEdge(t, []route.Route{{Path: "/v1", Service: "a"}}, nil, serve(t, "a-1", "a", func(http.ResponseWriter, *http.Request) {}))
+	e := newEdge(t, []route.Route{{Path: "/v1", Service: "a"}}, nil, serve(t, "a-1", "a", func(_ http.ResponseWriter, r *http.Request) {
+		passed = r.Header.Get("Traceparent")
+	}))
 	ctx, span := tracer.Start(t.Context(), "GET")
 	e.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/v1/things", nil))
 	span.End()
-	s := spans.Ended()[0]
-	if got := fmt.Sprint(s.Name(), s.Attributes()); !strings.Contains(got, "GET /v1") || !strings.Contains(got, "a-1") || !strings.Contains(got, "http.route") {
+	asked, s := spans.Ended()[0], spans.Ended()[1]
+	if got := fmt.Sprint(s.Attributes()); !strings.Contains(got, "a-1") {
 		t.Errorf("the span: %s", got)
+	}
+	if got := fmt.Sprint(asked.Name(), asked.Attributes()); !strings.Contains(got, "GET a") || !strings.Contains(got, `"http.route":"/v1"`) || asked.Parent().SpanID() != s.SpanContext().SpanID() {
+		t.Errorf("the call's span: %s", got)
+	}
+	if want := "00-" + s.SpanContext().TraceID().String() + "-" + asked.SpanContext().SpanID().String() + "-01"; passed != want {
+		t.Errorf("the instance got the trace %q, want %q", passed, want)
 	}
 	if l := e.logged(t)[0]; l.TraceID != s.SpanContext().TraceID().String() {
 		t.Errorf("logged: %+v", l)

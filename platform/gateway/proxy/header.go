@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"go.opentelemetry.io/otel/propagation"
-
 	"github.com/musterdev/muster/call"
 	"github.com/musterdev/muster/observe"
 )
@@ -90,9 +88,6 @@ func (t *transit) outbound() http.Header {
 	out["X-Forwarded-Proto"] = []string{proto}
 	out["X-Forwarded-Host"] = []string{t.in.Host}
 	out[observe.RequestIDHeader] = []string{t.RequestID}
-	if t.TraceID != "" {
-		propagation.TraceContext{}.Inject(t.in.Context(), propagation.HeaderCarrier(out))
-	}
 	return out
 }
 

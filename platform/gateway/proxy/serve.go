@@ -71,7 +71,7 @@ func (t *transit) serve() {
 }
 
 // pass returns what kept the client from getting an answer.
-func (t *transit) pass() error {
+func (t *transit) pass() (err error) {
 	r := t.in
 	if err := t.gateway.Route(&t.Exchange, r.Host, rawPath(r)); err != nil {
 		return err
@@ -89,15 +89,18 @@ func (t *transit) pass() error {
 	if r.ProtoMajor == 1 && r.ProtoMinor > 0 { // HTTP/1.0 has none, HTTP/2 another
 		t.switches = slices.DeleteFunc(upgrades(r.Header), isHTTP2)
 	}
+	header := t.outbound()
+	op := t.Op(header.Get("Idempotency-Key"))
+	ctx, asked := t.asks(ctx, header, op)
+	defer func() { asked(err) }()
 	t.trace = httptrace.ClientTrace{
 		GetConn:        func(addr string) { t.gateway.Attempt(&t.Exchange, addr) },
 		Got1xxResponse: t.interim,
 	}
 	out := r.WithContext(httptrace.WithClientTrace(ctx, &t.trace))
-	out.Header, out.Trailer = t.outbound(), nil
+	out.Header, out.Trailer = header, nil
 	out.URL = &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery, ForceQuery: r.URL.ForceQuery}
 	out.RequestURI, out.Close, out.TransferEncoding = "", false, nil
-	op := t.Op(out.Header.Get("Idempotency-Key"))
 	if err := t.setBody(out, op.Idempotent, silence); err != nil {
 		return err
 	}
@@ -158,13 +161,12 @@ func (t *transit) interim(status int, header textproto.MIMEHeader) error {
 func (t *transit) end() {
 	t.gateway.End(&t.Exchange)
 	t.body.close()
+	if t.Target != nil {
+		observe.Route(t.in.Context(), t.Target.Label)
+	}
 	span := trace.SpanFromContext(t.in.Context())
 	if !span.IsRecording() {
 		return
-	}
-	if t.Target != nil {
-		span.SetName(t.Method + " " + t.Target.Label)
-		span.SetAttributes(attribute.String("http.route", t.Target.Label))
 	}
 	span.SetAttributes(
 		attribute.String("muster.instance", t.Instance),

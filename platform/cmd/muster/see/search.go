@@ -1,0 +1,155 @@
+package see
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/musterdev/muster/platform/telemetry/query"
+	"github.com/musterdev/muster/platform/telemetry/signal"
+)
+
+// Search says which traces are wanted, as flags.
+type Search struct {
+	Slow    Slow          `placeholder:"50ms" help:"The slowest first; with --slow=50ms those that took at least so long."`
+	Error   bool          `help:"Only traces in which something failed."`
+	Service string        `placeholder:"NAME" help:"Only traces with such spans of this service."`
+	Attr    []string      `sep:"none" placeholder:"KEY=VALUE" help:"Only traces with a span that has this attribute; all of several."`
+	Since   time.Duration `default:"15m" help:"How far back to look."`
+	Limit   int           `placeholder:"N" help:"At most so many: traces of a list (20), spans of a trace (1000)."`
+}
+
+// Slow is the flag --slow, or --slow=50ms.
+type Slow struct {
+	Set   bool
+	Least time.Duration
+}
+
+// Decode reads the duration where there is one.
+func (s *Slow) Decode(ctx *kong.DecodeContext) error {
+	s.Set = true
+	if ctx.Scan.Peek().Type != kong.FlagValueToken {
+		return nil
+	}
+	return s.Read(fmt.Sprint(ctx.Scan.Pop().Value))
+}
+
+// IsBool tells kong that it may stand without a value.
+func (s *Slow) IsBool() bool { return true }
+
+// Read reads the duration.
+func (s *Slow) Read(text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return fmt.Errorf("%q is no duration such as 50ms", text)
+	}
+	s.Least = d
+	return nil
+}
+
+// The bounds of what is shown where --limit says nothing, and of what control gives.
+const (
+	usualTraces = 20
+	usualSpans  = 1000
+	mostTraces  = 1000
+)
+
+// Any reports whether some traces are asked for rather than the newest.
+func (s *Search) Any() bool {
+	return s.Slow.Set || s.Error || s.Service != "" || len(s.Attr) > 0
+}
+
+// Spans is how many spans of a trace are shown.
+func (s *Search) Spans() int { return cmp.Or(s.Limit, usualSpans) }
+
+// Check says in a line what is wrong with it; listing, that it is for a list.
+func (s *Search) Check(listing bool) error {
+	switch {
+	case s.Since <= 0:
+		return fmt.Errorf("--since must be more than 0s, not %s", s.Since)
+	case s.Limit < 0:
+		return fmt.Errorf("--limit must not be negative, as %d is", s.Limit)
+	case listing && s.Limit > mostTraces:
+		return fmt.Errorf("--limit must be 1 to %d, not %d", mostTraces, s.Limit)
+	}
+	for _, text := range s.Attr {
+		if key, _, ok := strings.Cut(text, "="); !ok || key == "" {
+			return fmt.Errorf("--attr: %q is not KEY=VALUE, such as order.id=o-1", text)
+		}
+	}
+	return nil
+}
+
+// Search lists traces. note, if any, is what a reader should know beside.
+func (c *Client) Search(ctx context.Context, s Search) (list query.Traces, note string, err error) {
+	limit := cmp.Or(s.Limit, usualTraces)
+	q := url.Values{"from": {ago(s.Since)}, "limit": {strconv.Itoa(limit)}, "attr": s.Attr}
+	if s.Service != "" {
+		q.Set("service", s.Service)
+	}
+	if s.Error {
+		q.Set("error", "true")
+	}
+	if s.Slow.Least > 0 {
+		q.Set("min", s.Slow.Least.String())
+	}
+	if s.Slow.Set { // to find the slowest, all of them are looked at
+		q.Set("limit", strconv.Itoa(mostTraces))
+		if !s.Error && s.Service == "" && len(s.Attr) == 0 {
+			q.Set("root", "true")
+		}
+	}
+	if list, err = c.Traces(ctx, q); err != nil {
+		return list, "", err
+	}
+	if s.Slow.Set {
+		if list.More {
+			note = fmt.Sprintf("these are the slowest of the %d newest only: --since or --slow=%s narrows it", len(list.Traces), 2*max(s.Slow.Least, 50*time.Millisecond))
+		}
+		slices.SortStableFunc(list.Traces, func(a, b query.Summary) int { return cmp.Compare(b.Duration, a.Duration) })
+		if len(list.Traces) > limit {
+			list.Traces, list.More = list.Traces[:limit], true
+		}
+	}
+	if len(list.Traces) == 0 {
+		note = fmt.Sprintf("no such trace in the last %s: --since looks further back", s.Since)
+	}
+	return list, note, nil
+}
+
+// ago is the beginning of a time before now, as control reads it.
+func ago(d time.Duration) string { return time.Now().Add(-d).Format(time.RFC3339Nano) }
+
+// Meant finds the trace that a person means: by its id, or by the beginning of one, four
+// digits or more, that began no longer ago than since.
+func (c *Client) Meant(ctx context.Context, text string, since time.Duration) (signal.TraceID, error) {
+	text = strings.ToLower(text)
+	id, err := signal.ParseTraceID(text)
+	if err != nil || len(text) < 4 || len(text) >= 16 { // other systems leave leading zeros out of those of 8 bytes
+		return id, err
+	}
+	recent, err := c.Traces(ctx, url.Values{"from": {ago(since)}, "limit": {strconv.Itoa(mostTraces)}})
+	if err != nil {
+		return id, err
+	}
+	var found []signal.TraceID
+	for _, s := range recent.Traces {
+		if strings.HasPrefix(s.Trace.String(), text) {
+			found = append(found, s.Trace)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return id, fmt.Errorf("no trace of the last %s begins with %s: give all of its 32 digits, or look further back with --since", since, text)
+	case 1:
+		return found[0], nil
+	}
+	return id, fmt.Errorf("%d traces begin with %s, such as %s and %s: give more digits", len(found), text, found[0], found[1])
+}

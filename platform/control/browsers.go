@@ -1,0 +1,42 @@
+package control
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/musterdev/muster/problem"
+)
+
+// guardBrowsers lets a page of control's own read and order, and no other: a request that
+// a browser sends for a page from elsewhere has that page's Origin, and one for a name
+// that somebody makes point here (DNS rebinding) has that name as its Host.
+func guardBrowsers(names []string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !ownName(r.Host, names) {
+			problem.Write(w, r, problem.New(problem.PermissionDenied, "the dashboard does not answer to the name %.100q: open it by its address, or as localhost", r.Host))
+			return
+		}
+		if origin, sent := r.Header["Origin"]; sent {
+			u, err := url.Parse(origin[0])
+			if err != nil || u.Host != r.Host {
+				problem.Write(w, r, problem.New(problem.PermissionDenied, "pages from elsewhere have no say here: the request comes from %.100q", origin[0]))
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// ownName reports whether nobody else can make a name point here: an address, a name that
+// every system resolves to itself (RFC 6761, 6.3), or one of these.
+func ownName(host string, names []string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
+	name = strings.ToLower(strings.Trim(name, "[]"))
+	return net.ParseIP(name) != nil || name == "localhost" || strings.HasSuffix(name, ".localhost") || slices.Contains(names, name)
+}

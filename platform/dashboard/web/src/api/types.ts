@@ -1,0 +1,94 @@
+// What the server answers: the Go types of platform/telemetry/query, graph and diagnose,
+// data/saga, data/parking, bus and call/discovery. Times are milliseconds since 1970 and
+// durations milliseconds where they are numbers; texts are RFC 3339. A Go slice that has
+// nothing may be null: read it with list().
+
+export type Attributes = Record<string, unknown>;
+
+export interface ServiceNames { name: string; operations: string[] | null }
+export interface Services { services: ServiceNames[] | null }
+
+export interface Part { name: string; spans: number; errors: number }
+export interface Summary {
+  trace: string; service: string; name: string; start: number; duration: number; total: number;
+  spans: number; errors: number; services: Part[] | null; rootless?: boolean;
+}
+export interface Traces { traces: Summary[] | null; more: boolean }
+export interface Point { trace: string; start: number; duration: number; error?: boolean }
+export interface Points { points: Point[] | null; more: boolean }
+
+export interface SpanEvent { time: number; name: string; attributes: Attributes }
+export interface SpanLink { trace: string; span: string }
+export interface Span {
+  id: string; parent: string; depth: number; missing?: boolean; service: string; name: string; kind: string;
+  error?: boolean; message?: string; start: number; duration: number; own: number; moved?: number;
+  attributes: Attributes; resource: Attributes; scope?: string;
+  events?: SpanEvent[]; links?: SpanLink[]; linkedBy?: SpanLink[];
+}
+export interface Piece { span: string; from: number; until: number }
+export interface Trace extends Summary { tree: Span[] | null; critical: Piece[] | null; skewed?: boolean }
+
+export interface Log {
+  time: number; service: string; instance?: string; severity?: string; body: string;
+  trace: string; span: string; attributes: Attributes;
+}
+export interface Logs { logs: Log[] | null; more: boolean }
+
+export interface MapNode { name: string; kind: 'service' | 'database' | 'external' | 'user'; in: number; out: number; rate: number; errors: number; p50: number; p99: number }
+export interface MapEdge { from: string; to: string; kind: 'call' | 'event' | 'query'; labels: string[] | null; count: number; rate: number; errors: number; p50: number; p99: number }
+export interface ServiceMap { from: number; until: number; nodes: MapNode[] | null; edges: MapEdge[] | null }
+
+export interface Cause {
+  service: string; name: string; kind: string; spans: number; critical: number; own: number; usual: number;
+  excess: number; usually: number; errors: number; example: string; detail: string; sentence: string;
+}
+export interface Why {
+  trace: string; service: string; name: string; duration: number; usual: number; others: number; enough: boolean;
+  sentence: string; causes: Cause[] | null;
+}
+
+export type Series = (number | null)[];
+export interface ServiceOverview {
+  name: string; ready: number; instances: number; versions: string[] | null; engine?: boolean;
+  rate: Series | null; errors: Series | null; p50: Series | null; p99: Series | null;
+}
+export interface Change { time: number; service: string; kind: string; detail: string }
+export interface Overview { from: number; until: number; step: number; services: ServiceOverview[] | null; changes: Change[] | null }
+
+export interface SignalHealth { received: number; stored: number; dropped: Record<string, number> | null }
+export interface ServiceHealth { received: Record<string, number> | null; dropped: Record<string, number> | null }
+export interface Usage { service: string; spans: number; logs: number; bytes: number; oldest: string; removedSpans: number; removedLogs: number }
+export interface ExportHealth { endpoint: string; sent: Record<string, number> | null; dropped: Record<string, number> | null; waiting: number; error?: string }
+export interface Health {
+  since: number; signals: Record<string, SignalHealth> | null; services: Record<string, ServiceHealth> | null;
+  usage: Usage[] | null; series: number; export?: ExportHealth; notes: string[] | null;
+}
+
+export type SagaState = 'running' | 'waiting' | 'compensating' | 'paused' | 'completed' | 'compensated';
+export interface Saga {
+  service: string; name: string; id: string; version: number; state: SagaState; undoing: boolean; step: string;
+  attempts: number; doubt: boolean; fence: number; lost?: number; owner?: string; leased_until?: string; next_at?: string;
+  reason?: string; error?: string; created: string; updated: string; trace_parent?: string; loadable: boolean;
+}
+export interface SagaEvent { seq: number; step: string; direction: 'do' | 'undo'; outcome: string; error?: string; by?: string; why?: string; at: string }
+export interface SagaDetail extends Saga { data: unknown; history: SagaEvent[] | null }
+export interface Missing { service: string; error: string }
+export interface Sagas { sagas: Saga[] | null; missing: Missing[] | null }
+
+export interface Topic { name: string; messages: number; last?: string }
+export interface Group { name: string; topics: string[] | null; lag: number; oldest_ns: number; pending: number }
+export interface Outbox { service: string; messages: number; oldest: unknown }
+export interface Dead {
+  service: string; id: string; group: string; source: string; event: string; topic: string; key?: string;
+  attempts: number; error?: string; dead: boolean; trying: boolean; next: string; parked: string; bytes: number;
+}
+export interface Queues { topics: Topic[] | null; groups: Group[] | null; outboxes: Outbox[] | null; dead: Dead[] | null; missing?: Missing[] | null }
+
+export interface Instance {
+  id: string; service: string; version?: string; zone?: string; weight?: number; state: string;
+  endpoints: Record<string, string> | null; holder?: string; meta?: Record<string, string> | null;
+}
+export interface Catalog { epoch: string; index: number; services: Record<string, Instance[] | null> | null }
+
+// list reads a Go slice.
+export function list<T>(l: T[] | null | undefined): T[] { return l ?? []; }

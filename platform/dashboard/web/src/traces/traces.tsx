@@ -1,0 +1,103 @@
+// The traces: when and how long they were, and those looked for.
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import { list, now, subscribe, useQuery, type Points, type Services, type Traces } from '../api';
+import { setParams, useRoute } from '../app/router';
+import { Button, Empty, ErrorState, Loaded, Notice, Page, Panel, Skeleton, TimeRange, Toggle, rangeOf, setRange } from '../ui';
+import { whole } from '../ui/format';
+import { remember } from './back';
+import { filterOf, pathOf, type Filter } from './filter';
+import { Filters } from './filters';
+import { writeBox } from './heat';
+import { HeatMap } from './heatmap';
+import { TraceList } from './list';
+
+const page = 100, most = 1000;
+
+export function TracesPage() {
+  const route = useRoute();
+  remember(location.search);
+  const f = filterOf(route);
+  const key = rangeOf(route, '1h').key;
+  const live = route.get('live') !== 'off';
+  const [turn, again] = useState(0);
+  const [limit, setLimit] = useState(page);
+  // "The last hour" is asked for anew on each turn, not on each drawing.
+  const range = useMemo(() => rangeOf(route, '1h'), [key, turn]);
+  const following = live && !!range.last && !f.box;
+
+  // The list follows what comes in, at most every 4 s, while its reader is at its head.
+  useEffect(() => {
+    if (!following) return;
+    let last = performance.now(), timer = 0;
+    const stop = subscribe('traces', () => {
+      if (timer) return;
+      timer = window.setTimeout(() => {
+        timer = 0;
+        last = performance.now();
+        if (document.visibilityState === 'visible' && scrollY < 240) again((n) => n + 1);
+      }, Math.max(0, 4000 - (performance.now() - last)));
+    });
+    return () => {
+      clearTimeout(timer);
+      stop();
+    };
+  }, [following]);
+
+  const services = useQuery<Services>('/v1/telemetry/services', { keep: true });
+  const points = useQuery<Points>(pathOf('points', f, range.from, range.until, 5000), { keep: true });
+  const traces = useQuery<Traces>(pathOf('traces', f, range.from, range.until, limit), { keep: true });
+  const shape = JSON.stringify([f, key]);
+  useEffect(() => setLimit(page), [shape]);
+
+  const dots = useMemo(() => list(points.data?.points), [points.data]);
+  const rows = list(traces.data?.traces);
+  const filtered = !!(f.service || f.operation || f.min || f.max || f.error || f.attributes.length || f.box);
+  const clear = () => setParams({ service: null, operation: null, min: null, max: null, error: null, attr: null, box: null });
+
+  return (
+    <Page title="Traces" actions={<>
+      {range.last && <Toggle label="Live" on={live} onChange={(on) => setParams({ live: on ? null : 'off' }, true)} />}
+      <Button kind="quiet" icon="refresh" label="Load again" onClick={() => again((n) => n + 1)} />
+      <TimeRange range={range} />
+    </>}>
+      <Filters filter={f} services={list(services.data?.services)} onClear={filtered ? clear : undefined} />
+      <Panel title="Latency" sub={note(points.data, dots.length, f)}>
+        {points.error && !points.data ? <ErrorState error={points.error} what="The heat map" retry={points.reload} />
+          : !points.data ? <Skeleton rows={1} height={188} />
+            : <HeatMap points={dots} more={points.data.more} from={range.from} until={range.until} box={f.box}
+                onBox={(b) => setParams({ box: b ? writeBox(b) : null })}
+                onZoom={(b) => { setRange({ from: b.from, until: b.until }); setParams({ box: null }, true); }} />}
+      </Panel>
+      <Panel flush title={f.box ? 'Traces in the selection' : 'Traces'} sub={traces.data ? count(traces.data) : undefined}
+        actions={f.box && <Button small icon="close" onClick={() => setParams({ box: null })}>Clear selection</Button>}>
+        {traces.loading && traces.data && f.box && <span class="only-read" role="status">Loading</span>}
+        <Loaded query={traces} what="The traces" rows={10}>
+          {() => rows.length > 0 ? <TraceList traces={rows} now={now()} /> : (
+            <Empty title={filtered ? 'No trace is like this' : 'No traces yet'} icon="traces" action={filtered ? <Button onClick={clear}>Clear filters</Button> : undefined}>
+              {filtered ? 'Nothing in this time fits all filters. Take one away, or choose a longer time.'
+                : 'Send a request through the edge, or point any program’s OTLP exporter at this address: its traces appear here within a second.'}
+            </Empty>
+          )}
+        </Loaded>
+        {traces.data?.more && rows.length > 0 && (
+          <div class="traces-more">
+            {limit < most ? <Button onClick={() => setLimit(Math.min(most, limit * 4))} disabled={traces.loading}>Show more</Button>
+              : <Notice>These are the newest {whole(rows.length)}: narrow the time or the filters to see others.</Notice>}
+          </div>
+        )}
+      </Panel>
+    </Page>
+  );
+}
+
+function count(t: Traces): string {
+  const n = list(t.traces).length;
+  return (t.more ? 'the newest ' : '') + whole(n);
+}
+
+function note(p: Points | undefined, n: number, f: Filter): string | undefined {
+  if (!p) return undefined;
+  const what = f.service || f.operation || f.attributes.length || f.error ? 'span' : 'trace';
+  return (p.more ? 'the newest ' : '') + whole(n) + ' ' + what + (n === 1 ? '' : 's');
+}
+

@@ -1,0 +1,13 @@
+export * as format from './format';
+export { Icon, type IconName } from './icons';
+export { Button, Field, Segmented, Select, Toggle, type ButtonProps, type FieldProps } from './controls';
+export { Empty, ErrorState, Loaded, Notice, Skeleton } from './states';
+export { Table, type Column, type TableProps } from './table';
+export { Badge, Dot, Kbd, Service, Stat, Stats, type Tone } from './marks';
+export { Page, Panel, Toolbar } from './page';
+export { Confirm, Dialog } from './dialog';
+export { Sparkline } from './spark';
+export { Chart, type ChartProps, type Line } from './chart';
+export { TimeRange, parseSpan, presets, rangeOf, setRange, type Range } from './timerange';
+export { useVirtual } from './virtual';
+export { serviceColor, seriesColor, token, useTheme } from '../theme/theme';

@@ -47,6 +47,13 @@ race() {
 	tests race -race -vet=off -p 4 -timeout 5m $(go list -e $packages | grep -v /internal/archtest$)
 }
 
+# plain runs the packages with tests that are built without the race detector only, for
+# under it they would be slow, and their figures mean nothing.
+plain() {
+	# shellcheck disable=SC2046 # a list of words
+	tests plain -vet=off -timeout 5m $(grep -rl --include='*_test.go' '^//go:build .*!race' . | xargs -n1 dirname | sort -u)
+}
+
 # foreign runs the tests that compare with other projects' code, which is kept out of
 # every module a user gets.
 foreign() {
@@ -94,6 +101,7 @@ phase lint make --no-print-directory lint
 phase architecture architecture
 phase generated make --no-print-directory gen-check
 phase race race
+phase plain plain
 phase foreign foreign
 phase alone alone
 phase systems systems

@@ -96,7 +96,7 @@ func TestHandlerRefuses(t *testing.T) {
 			t.Errorf("%s %s: %s, want it to say %s", c.method, c.path, text, c.says)
 		}
 	}
-	res, err := http.Post(base+"/v1/ops/redrive", "text/plain", strings.NewReader(`{"group":"g"}`)) //nolint:noctx // as a page from elsewhere would
+	res, err := http.Post(base+"/v1/ops/redrive", "text/plain", strings.NewReader(`{"group":"g"}`))
 	if err != nil {
 		t.Fatal(err)
 	}

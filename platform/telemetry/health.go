@@ -19,7 +19,7 @@ func (t *Telemetry) Health() query.Health {
 		Usage: t.Store.Usage(), Series: stats.Series, Notes: notes(counts, stats, t.Metrics.Cardinality()),
 	}
 	for signal, c := range counts.Signals {
-		one := query.SignalHealth{Received: c.Received, Stored: c.Stored, Dropped: map[string]int64{}}
+		one := query.SignalHealth{Received: c.Received, Stored: c.Stored, Dropped: map[string]int64{}, Returned: c.Returned}
 		maps.Copy(one.Dropped, c.Dropped)
 		h.Signals[signal] = one
 	}
@@ -39,19 +39,35 @@ func (t *Telemetry) Health() query.Health {
 	return h
 }
 
+// refused says what became of requests that were not taken, by otlp's word for it.
+var refused = map[string]string{
+	"throttled":   "were told to come again later, for too much was being worked on: what their senders gave up is not here",
+	"malformed":   "could not be read as OTLP, and what was in them is not counted",
+	"unsupported": "were in a form that is not taken, and what was in them is not counted",
+	"too large":   "were larger than is taken at once: their senders must send smaller batches",
+	"aborted":     "ended before they were here in full",
+}
+
 // notes say in words what a person should know.
 func notes(counts otlp.Counts, stats metrics.Stats, cardinality []metrics.Cardinality) []string {
 	list := []string{}
 	for _, signal := range slices.Sorted(maps.Keys(counts.Signals)) {
 		c := counts.Signals[signal]
-		if signal != otlp.Points { // the metrics' store knows better why
-			list = append(list, dropped(signal, c.Dropped)...)
+		if signal == otlp.Points { // the metrics' store knows better why it rejected them
+			c.Dropped = maps.Clone(c.Dropped)
+			delete(c.Dropped, otlp.DropRejected)
 		}
+		list = append(list, dropped(signal, c.Dropped)...)
 		if c.Returned > 0 {
 			list = append(list, fmt.Sprintf("%d %s were not taken at once, and their senders asked to send them again", c.Returned, signal))
 		}
 	}
 	list = append(list, dropped("points of metrics", stats.Rejected)...)
+	for _, why := range slices.Sorted(maps.Keys(refused)) {
+		if n := counts.Requests[why]; n > 0 {
+			list = append(list, fmt.Sprintf("%d requests %s", n, refused[why]))
+		}
+	}
 	for _, what := range slices.Sorted(maps.Keys(counts.Repaired)) {
 		list = append(list, fmt.Sprintf("%d were kept after something was made right: %s", counts.Repaired[what], what))
 	}

@@ -184,6 +184,9 @@ func (t *Telemetry) Answers() map[string]http.Handler {
 	return answers
 }
 
+// Graph is what the spans tell of who calls whom.
+func (t *Telemetry) Graph() *graph.Graph { return t.graph }
+
 // Stream answers GET /v1/stream, for as long as it is read.
 func (t *Telemetry) Stream() http.Handler { return t.api.Stream() }
 

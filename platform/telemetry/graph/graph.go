@@ -99,6 +99,16 @@ func (g *Graph) Map(window time.Duration) Map {
 	return g.draw(now, min(max(window, step), g.cfg.Keep))
 }
 
+// History returns how a service fared in the time before each moment, whose ends are
+// multiples of 10 s: figures of a Node, without its place in a map. nil stands where
+// nothing is known: for times of before the graph began, and before the service took anything.
+func (g *Graph) History(service string, moments []time.Time, within time.Duration) []*Node {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.settle(g.cfg.Now().UnixNano())
+	return g.history(service, moments, max(1, int64(within/step)))
+}
+
 // Rebuild adds the spans of a store that began in the last Config.Keep, after a restart:
 // the newest million. Spans that are added meanwhile count once. It fails as the store does.
 func (g *Graph) Rebuild(ctx context.Context, store signal.Store) error {

@@ -268,3 +268,33 @@ func TestTheWindowEnds(t *testing.T) {
 		t.Errorf("hours later: %+v", m)
 	}
 }
+
+func TestHistoryHasAValueForEachMoment(t *testing.T) {
+	now := noon
+	g := at(&now, graph.Config{})
+	var one story
+	for _, s := range []string{"cart", "notify", "cart", "notify", "cart"} {
+		one = story{trace: one.trace, last: one.last, at: now}
+		one.begin().add(0, s, signal.Server, "GET /")
+		g.Add(one.spans)
+		now = now.Add(10 * time.Second)
+	}
+	var moments []time.Time
+	for i := range 6 {
+		moments = append(moments, noon.Add(time.Duration(i)*10*time.Second))
+	}
+	rates := func(service string) []float64 {
+		var list []float64
+		for _, n := range g.History(service, moments, 20*time.Second) {
+			if n == nil {
+				list = append(list, -1)
+			} else {
+				list = append(list, n.Rate)
+			}
+		}
+		return list
+	}
+	equal(t, rates("cart"), []float64{-1, -1, 0.05, 0.05, 0.05, 0.05})
+	equal(t, rates("notify"), []float64{-1, -1, 0.05, 0.05, 0.05, 0.05})
+	equal(t, rates("orders"), []float64{-1, -1, -1, -1, -1, -1})
+}

@@ -57,6 +57,35 @@ func (g *Graph) draw(now int64, window time.Duration) Map {
 	return m
 }
 
+// history sums a service's buckets up before each moment, n of them.
+func (g *Graph) history(service string, moments []time.Time, n int64) []*Node {
+	out := make([]*Node, len(moments))
+	of, known := g.names.of[service]
+	if !known || g.past.first == 0 {
+		return out
+	}
+	heard := false
+	for i, at := range moments {
+		until := at.UnixNano() / int64(step) // the bucket that is not over yet
+		if until-n < g.past.first {
+			continue
+		}
+		var sum sketch
+		for number := until - n; number < until; number++ {
+			b := &g.past.buckets[number%int64(len(g.past.buckets))]
+			if s := b.nodes[of]; b.number == number && s != nil {
+				sum.merge(s)
+			}
+		}
+		if heard = heard || sum.count > 0; !heard {
+			continue
+		}
+		seconds := time.Duration(n * int64(step)).Seconds()
+		out[i] = &Node{Name: service, Kind: g.past.kinds[of].String(), Rate: sum.count / seconds, Errors: sum.share(), P50: sum.quantile(0.5), P99: sum.quantile(0.99)}
+	}
+	return out
+}
+
 // sum adds up the buckets from one number to another.
 func (g *Graph) sum(from, until int64) (heard map[name]struct{}, nodes map[name]*sketch, edges map[edgeKey]*sketch) {
 	heard, nodes, edges = map[name]struct{}{}, map[name]*sketch{}, map[edgeKey]*sketch{}

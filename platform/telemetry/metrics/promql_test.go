@@ -1,3 +1,5 @@
+//go:build !race
+
 package metrics_test
 
 import (
@@ -36,7 +38,8 @@ func (t scripts) Run(name string, f func(*testing.T)) bool {
 	})
 }
 
-// TestPrometheusOwnScripts runs the scripts that Prometheus is tested with.
+// TestPrometheusOwnScripts runs the scripts that Prometheus is tested with; one after the
+// other, so that the race detector would only make them slow.
 func TestPrometheusOwnScripts(t *testing.T) {
 	engine := promqltest.NewTestEngine(t, false, 0, 10_000)
 	promqltest.RunBuiltinTestsWithStorage(scripts{t}, engine, func(t testing.TB) storage.Storage {

@@ -15,7 +15,7 @@ const (
 	mostWindow      = time.Hour
 	mostOverview    = 31 * 24 * time.Hour
 	defaultMap      = 5 * time.Minute
-	defaultOverview = 15 * time.Minute
+	defaultOverview = 5 * time.Minute
 )
 
 func absent(what string) error {

@@ -150,7 +150,7 @@ func (s *source) get(ctx context.Context, now time.Time) []byte {
 	return s.last
 }
 
-// Stream answers GET /v1/stream with server-sent events: overview (an Overview of 15 min),
+// Stream answers GET /v1/stream with server-sent events: overview (an Overview of 5 min),
 // map (a Map of 5 min), health (a Health) and traces ({"traces": [Summary...]}, those that are
 // new, when there are some), each at most every 2 s, and ping every 10 s. Parameter events
 // chooses: events=overview,map; without it all are sent that there is a source for.

@@ -147,7 +147,7 @@ type Map = graph.Map
 // Why answers GET /v1/telemetry/why/{trace}.
 type Why = diagnose.Answer
 
-// Overview answers GET /v1/telemetry/overview?window=15m: every service that is
+// Overview answers GET /v1/telemetry/overview?window=5m: every service that is
 // registered or was heard of in the window.
 type Overview struct {
 	From     float64           `json:"from"`
@@ -195,7 +195,8 @@ type Health struct {
 type SignalHealth struct {
 	Received int64            `json:"received"`
 	Stored   int64            `json:"stored"`
-	Dropped  map[string]int64 `json:"dropped"` // by reason
+	Dropped  map[string]int64 `json:"dropped"`  // by reason
+	Returned int64            `json:"returned"` // not in Received: their senders were asked to send them again
 }
 
 // ServiceHealth counts one service's.

@@ -142,7 +142,7 @@ func attributes(list signal.Attributes) []*commonpb.KeyValue {
 func value(v signal.Value) *commonpb.AnyValue {
 	switch v.Type {
 	case signal.Int:
-		return &commonpb.AnyValue{Value: &commonpb.AnyValue_IntValue{IntValue: int64(v.Number)}} //nolint:gosec // the same 64 bits
+		return &commonpb.AnyValue{Value: &commonpb.AnyValue_IntValue{IntValue: int64(v.Number)}}
 	case signal.Float:
 		return &commonpb.AnyValue{Value: &commonpb.AnyValue_DoubleValue{DoubleValue: math.Float64frombits(v.Number)}}
 	case signal.Bool:

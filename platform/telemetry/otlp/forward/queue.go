@@ -136,8 +136,8 @@ func (q *queue) push(body []byte, items int64) error {
 	}
 	s := q.segs[len(q.segs)-1]
 	frame := make([]byte, header, header+len(body))
-	binary.LittleEndian.PutUint32(frame, uint32(len(body))) //nolint:gosec // a request has some MiB
-	binary.LittleEndian.PutUint32(frame[8:], uint32(items)) //nolint:gosec // as above
+	binary.LittleEndian.PutUint32(frame, uint32(len(body)))
+	binary.LittleEndian.PutUint32(frame[8:], uint32(items))
 	binary.LittleEndian.PutUint32(frame[4:], checksum(frame[8:], body))
 	if _, err := q.out.WriteAt(append(frame, body...), s.size); err != nil {
 		return errors.Join(err, q.out.Truncate(s.size)) // what stays all the same is overwritten

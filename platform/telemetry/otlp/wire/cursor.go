@@ -105,12 +105,12 @@ func (c *cursor) text() string {
 	} else {
 		n = c.varint()
 	}
-	if c.bad || n > uint64(len(c.s)-c.i) { //nolint:gosec // i is at most the length
+	if c.bad || n > uint64(len(c.s)-c.i) {
 		c.fail()
 		return ""
 	}
-	s := c.s[c.i : c.i+int(n)] //nolint:gosec // n is at most what is left
-	c.i += int(n)              //nolint:gosec // as above
+	s := c.s[c.i : c.i+int(n)]
+	c.i += int(n)
 	return s
 }
 

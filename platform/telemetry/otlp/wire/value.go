@@ -121,7 +121,7 @@ func (d *decoder) value(raw string) (signal.Value, error) {
 	case anyBool:
 		return signal.BoolValue(v.bits != 0), nil
 	case anyInt:
-		return signal.IntValue(int64(v.bits)), nil //nolint:gosec // the same 64 bits
+		return signal.IntValue(int64(v.bits)), nil
 	case anyDouble:
 		return signal.FloatValue(double(v.bits)), nil
 	case anyArray, anyMap, anyBytes:
@@ -147,7 +147,7 @@ func (d *decoder) json(b []byte, v anyValue, depth int) ([]byte, error) {
 	case anyBool:
 		return strconv.AppendBool(b, v.bits != 0), nil
 	case anyInt:
-		return strconv.AppendInt(b, int64(v.bits), 10), nil //nolint:gosec // the same 64 bits
+		return strconv.AppendInt(b, int64(v.bits), 10), nil
 	case anyDouble:
 		f := double(v.bits)
 		if math.IsNaN(f) || math.IsInf(f, 0) {

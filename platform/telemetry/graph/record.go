@@ -16,7 +16,10 @@ const mostLinks = 32
 func (g *Graph) record(s *signal.Span, now int64) record {
 	r := record{
 		key: key{s.Trace, s.ID}, parent: s.Parent, start: s.Start, took: s.Duration, added: now, weight: float32(Weight(s.State)),
-		service: g.names.node(s.Service), kind: s.Kind, failed: s.Status == signal.Error,
+		service: g.names.node(s.Service), kind: s.Kind, failed: s.Status == signal.Error && !refused(s),
+	}
+	if _, kept := s.Attributes.Get("muster.kept"); kept {
+		r.weight = 0 // it is there because it failed or was slow: the sampled ones stand for it already
 	}
 	switch s.Kind {
 	case signal.Server:
@@ -48,6 +51,24 @@ func (g *Graph) record(s *signal.Span, now int64) record {
 		}
 	}
 	return r
+}
+
+// refused reports whether a caller's span has the status Error because of what it asked
+// for, which is an error of its own only (semantic conventions for HTTP spans, "Status"): the
+// one who was asked did its work.
+func refused(s *signal.Span) bool {
+	if s.Kind != signal.Client {
+		return false
+	}
+	if status := first(s.Attributes, "http.response.status_code", "http.status_code"); status != "" {
+		return len(status) == 3 && status[0] == '4'
+	}
+	switch strings.ToUpper(first(s.Attributes, "rpc.response.status_code", "rpc.grpc.status_code")) {
+	case "CANCELLED", "1", "INVALID_ARGUMENT", "3", "NOT_FOUND", "5", "ALREADY_EXISTS", "6", "PERMISSION_DENIED", "7",
+		"FAILED_PRECONDITION", "9", "ABORTED", "10", "OUT_OF_RANGE", "11", "UNAUTHENTICATED", "16":
+		return true
+	}
+	return false
 }
 
 // first returns the value of the first attribute that there is.

@@ -40,6 +40,10 @@ type Instance struct {
 	Meta      map[string]string `json:"meta,omitempty"`
 }
 
+// MetaMetrics is the key of Instance.Meta under which a program says at which path of its
+// HTTP endpoint its own metrics are scraped, in Prometheus' format.
+const MetaMetrics = "metrics"
+
 // DefaultWeight is the weight of an instance that names none.
 const DefaultWeight = 100
 

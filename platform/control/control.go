@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/musterdev/muster"
@@ -20,6 +19,7 @@ import (
 	"github.com/musterdev/muster/platform/ops"
 	"github.com/musterdev/muster/platform/registry"
 	"github.com/musterdev/muster/platform/telemetry"
+	"github.com/musterdev/muster/platform/telemetry/metrics"
 )
 
 // Config says where control keeps what survives a restart.
@@ -97,13 +97,13 @@ func openSight(cfg Config, dir string, app *muster.App, catalog func() discovery
 	var err error
 	s.telemetry, err = telemetry.Open(telemetry.Config{
 		Dir: filepath.Join(dir, "telemetry"), Retention: cfg.Retention, Export: cfg.Export, Headers: cfg.Headers, Namespace: cfg.Fleet,
-		Overview: sums.of, Log: app.Log(),
+		Overview: sums.of, Targets: func() []metrics.Target { return targets(catalog()) }, Log: app.Log(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("the fleet's telemetry: %w", err)
 	}
 	s.changes = &changes{catalog: catalog, keep: s.telemetry.Keep, store: s.telemetry.Store, log: app.Log()}
-	sums.metrics, sums.changes = s.telemetry.Metrics, s.changes
+	sums.metrics, sums.graph, sums.changes = s.telemetry.Metrics, s.telemetry.Graph(), s.changes
 	return s, nil
 }
 
@@ -117,7 +117,7 @@ func (s *sight) serve(app *muster.App) {
 	guard := func(h http.Handler) http.Handler { return guardBrowsers(s.cfg.Hosts, h) }
 	pages := dashboard.Handler(dashboard.Config{Title: cmp.Or(s.cfg.Fleet, "Muster")})
 	for pattern, h := range s.telemetry.Answers() {
-		app.Handle(pattern, guard(pageOr(pages, s.endless(h))))
+		app.Handle(pattern, guard(s.endless(h)))
 	}
 	app.Handle("/v1/stream", guard(s.endless(s.telemetry.Stream())))
 	app.Handle("/v1/ops/", guard(ops.Handler(func() *ops.Fleet { return ops.Registered(s.catalog(), brokerName) })))
@@ -128,18 +128,6 @@ func (s *sight) serve(app *muster.App) {
 		<-ctx.Done()
 		s.end()
 		return nil
-	})
-}
-
-// pageOr gives a person who opens an address in a browser the page of that name: /metrics
-// is one, and what Prometheus scrapes.
-func pageOr(page, data http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/metrics" && strings.Contains(r.Header.Get("Accept"), "text/html") {
-			page.ServeHTTP(w, r)
-			return
-		}
-		data.ServeHTTP(w, r)
 	})
 }
 

@@ -82,7 +82,7 @@ func serveHTTP(ctx context.Context, l net.Listener, t *telemetry.Telemetry) erro
 	}
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainBound)
 	defer cancel()
-	if server.Shutdown(bounded) != nil { // who still sends sends again elsewhere
+	if server.Shutdown(bounded) != nil { // who is cut off sends it again elsewhere
 		return server.Close()
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/platform/telemetry/graph"
 	"github.com/musterdev/muster/platform/telemetry/metrics"
 	"github.com/musterdev/muster/platform/telemetry/query"
 )
@@ -47,7 +48,8 @@ type ranger interface {
 type overview struct {
 	catalog func() discovery.Catalog
 	metrics ranger
-	changes *changes // nil: none are noted
+	graph   *graph.Graph // nil: none
+	changes *changes     // nil: none are noted
 }
 
 // of answers query.Overview.
@@ -85,12 +87,32 @@ func (o *overview) of(ctx context.Context, window time.Duration) (query.Overview
 		s := o.registered(name)
 		s.Rate, s.P50, s.P99 = lines["rate"][name].values(n), lines["p50"][name].values(n), lines["p99"][name].values(n)
 		s.Errors = shares(lines["errors"][name].values(n), s.Rate)
+		if lines["rate"][name] == nil && o.graph != nil {
+			o.bySpans(&s, from, step, within)
+		}
 		out.Services = append(out.Services, s)
 	}
 	if o.changes != nil {
 		out.Changes = o.changes.since(from)
 	}
 	return out, nil
+}
+
+// bySpans fills in what its spans tell of a service that sends no metrics.
+func (o *overview) bySpans(s *query.ServiceOverview, from time.Time, step, within time.Duration) {
+	moments := make([]time.Time, len(s.Rate))
+	for i := range moments {
+		moments[i] = from.Add(time.Duration(i) * step)
+	}
+	for i, node := range o.graph.History(s.Name, moments, within) {
+		if node == nil {
+			continue
+		}
+		s.Rate[i] = &node.Rate
+		if node.Rate > 0 {
+			s.Errors[i], s.P50[i], s.P99[i] = &node.Errors, &node.P50, &node.P99
+		}
+	}
 }
 
 // line is a service's values by their place.

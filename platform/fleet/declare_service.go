@@ -40,8 +40,13 @@ func (r *reader) fields() strictyaml.Fields {
 	maps.Copy(f, strictyaml.Fields{
 		"run": r.run, "build": r.build, "dir": r.pathTo("dir", "a folder", func(s *draft, v string) { s.Dir = v }),
 		"owner": r.owner, "route": r.route, "publishes": r.publishes, "on": r.on, "watch": r.watch,
-		"ready":     r.probe("ready", func(s *draft) *Probe { return &s.Ready }),
-		"live":      r.probe("live", func(s *draft) *Probe { return &s.Live }),
+		"ready": r.probe("ready", func(s *draft) *Probe { return &s.Ready }),
+		"live":  r.probe("live", func(s *draft) *Probe { return &s.Live }),
+		"metrics": func(n *strictyaml.Node) {
+			if v, ok := read(n, "a path", grammar.Path); ok {
+				r.set("metrics", n, func(s *draft) { s.Metrics = v })
+			}
+		},
 		"port":      r.number("port", 1, 65535, func(s *draft, v int) { s.Port = v }),
 		"grpc_port": r.number("grpc_port", 1, 65535, func(s *draft, v int) { s.GRPCPort = v }),
 		"stop_grace": func(n *strictyaml.Node) {

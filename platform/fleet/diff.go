@@ -112,6 +112,7 @@ func (s Service) settings() []setting {
 		{"env", s.Env},
 		{"grpc_port", s.GRPCPort},
 		{"live", s.Live},
+		{"metrics", s.Metrics},
 		{"on", s.On},
 		{"owner", s.Owner},
 		{"port", []any{s.Port, s.StablePort}},

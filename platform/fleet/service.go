@@ -41,6 +41,8 @@ type Service struct {
 	Ready Probe // asked from the start on; Kind is never empty
 	Live  Probe // asked once ready; Kind "" means none
 
+	Metrics string // path at which its own metrics are scraped, in Prometheus' format; "": not
+
 	// Watch are globs below Dir ("**" crosses folders) whose change reloads the
 	// service. nil: what its program is made from; empty: never.
 	Watch     []string

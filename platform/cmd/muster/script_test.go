@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -184,7 +185,13 @@ func svc() {
 	}
 	switch mode {
 	case "http": // knows nothing of Muster
+		var asked atomic.Int64
+		http.HandleFunc("/counted", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+			_, _ = fmt.Fprintf(w, "# TYPE asked_total counter\nasked_total %d\n", asked.Load())
+		})
 		http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			asked.Add(1)
 			_, _ = fmt.Fprintf(w, "%s %s %s\n", os.Getenv("MUSTER_SERVICE"), os.Getenv("GREETING"), r.URL.Path)
 		})
 		fail(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))

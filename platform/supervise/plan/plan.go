@@ -36,6 +36,10 @@ func Instance(f *fleet.Fleet, s fleet.Service, facts fleet.Instance, program str
 	for _, name := range slices.Sorted(maps.Keys(own)) {
 		all = append(all, name+"="+own[name]) // of two with one name the last counts
 	}
+	var meta map[string]string
+	if s.Metrics != "" {
+		meta = map[string]string{discovery.MetaMetrics: s.Metrics}
+	}
 	return instance.Config{
 		ID: facts.ID, Service: s.Name,
 		Spec:  process.Spec{Argv: argv, Dir: s.Dir, Env: all},
@@ -43,6 +47,7 @@ func Instance(f *fleet.Fleet, s fleet.Service, facts fleet.Instance, program str
 		Record: discovery.Instance{
 			ID: facts.ID, Service: s.Name, Version: s.Version, Zone: s.Zone, Weight: s.Weight,
 			Endpoints: map[string]string{discovery.HTTP: Local(facts.Port), discovery.GRPC: Local(facts.GRPCPort)},
+			Meta:      meta,
 		},
 	}, nil
 }

@@ -61,7 +61,15 @@ type rpc struct {
 	method  string
 	peer    string
 	request string // its id
+
+	began time.Time
+	known func() bool // of a server: tells that there is such a method, false when it is too late; see unknown
+	over  bool        // it was too late: the caller gave up in the moment between
 }
+
+// otherMethod is the name of all methods that a server does not have (OpenTelemetry's
+// semantic conventions for RPC): callers can make up any number of them.
+const otherMethod = "_OTHER"
 
 type rpcKey struct{}
 
@@ -72,10 +80,10 @@ func quietRPC(method string) bool {
 
 // TagRPC begins the span of a call.
 func (h *rpcStats) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Context {
-	if quietRPC(info.FullMethodName) {
-		return ctx
+	if quietRPC(info.FullMethodName) { // nor is it the call that it is made to answer
+		return context.WithValue(ctx, rpcKey{}, (*rpc)(nil))
 	}
-	call := &rpc{method: strings.TrimPrefix(info.FullMethodName, "/")}
+	call := &rpc{method: strings.TrimPrefix(info.FullMethodName, "/"), began: time.Now()}
 	if h.kind == trace.SpanKindServer {
 		if md, ok := metadata.FromIncomingContext(ctx); ok {
 			ctx = h.propagator.Extract(ctx, carrier(md))
@@ -84,6 +92,9 @@ func (h *rpcStats) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.C
 			}
 		}
 		ctx, _ = h.tracer.Start(ctx, call.method, trace.WithSpanKind(h.kind)) //nolint:spancheck // HandleRPC ends it
+		if ctx.Err() == nil {
+			call.known = context.AfterFunc(ctx, func() { h.unknown(ctx, call) })
+		}
 		return context.WithValue(ctx, rpcKey{}, call)
 	}
 	call.peer, _ = ctx.Value(peerKey{}).(string)
@@ -96,14 +107,31 @@ func (h *rpcStats) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.C
 	return context.WithValue(metadata.NewOutgoingContext(ctx, md), rpcKey{}, call)
 }
 
+// unknown ends the span of a call whose method the server does not have: grpc-go tags such
+// a call and then tells neither its begin nor its end, only that its context ends.
+func (h *rpcStats) unknown(ctx context.Context, made *rpc) {
+	code := codeName(codes.Unimplemented)
+	if span := trace.SpanFromContext(ctx); span.IsRecording() {
+		span.SetName(otherMethod)
+		span.SetAttributes(attribute.String("rpc.system.name", "grpc"), attribute.String("rpc.method", otherMethod), attribute.String("rpc.method_original", made.method),
+			attribute.String("rpc.response.status_code", code), attribute.String("error.type", code))
+		span.SetStatus(otelcodes.Error, "there is no such method")
+	}
+	trace.SpanFromContext(ctx).End()
+	h.duration.record(ctx, time.Since(made.began), call{target: otherMethod, failed: code, code: code})
+}
+
 // HandleRPC ends the span of a call with it.
 func (h *rpcStats) HandleRPC(ctx context.Context, s stats.RPCStats) {
-	end, ok := s.(*stats.End)
-	if !ok {
+	made, _ := ctx.Value(rpcKey{}).(*rpc)
+	if made == nil {
 		return
 	}
-	made, ok := ctx.Value(rpcKey{}).(*rpc)
-	if !ok {
+	if _, begins := s.(*stats.Begin); begins && made.known != nil {
+		made.over = !made.known()
+	}
+	end, ok := s.(*stats.End)
+	if !ok || made.over {
 		return
 	}
 	said := status.Convert(end.Error)
@@ -120,7 +148,7 @@ func (h *rpcStats) HandleRPC(ctx context.Context, s stats.RPCStats) {
 		}
 		if failed != "" {
 			attrs = append(attrs, attribute.String("error.type", failed))
-			span.SetStatus(otelcodes.Error, said.Message())
+			span.SetStatus(otelcodes.Error, clip(said.Message()))
 		}
 		if made.request != "" {
 			attrs = append(attrs, attribute.String("muster.request_id", made.request))
@@ -169,7 +197,7 @@ type carrier metadata.MD
 
 func (c carrier) Get(key string) string {
 	if v := metadata.MD(c).Get(key); len(v) > 0 {
-		return v[0]
+		return bounded(key, v[0])
 	}
 	return ""
 }

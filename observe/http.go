@@ -14,6 +14,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/musterdev/muster/observe/spans"
 )
 
 // scope names this package as what made a span or a metric.
@@ -70,7 +72,18 @@ func quiet(path string) bool {
 // takes its request id into the context. The route comes from [Route], else from the
 // pattern of http.ServeMux where the request was not copied on the way to it. Probes and
 // what is below /.muster make neither.
-func (t *Telemetry) Handler(next http.Handler) http.Handler {
+func (t *Telemetry) Handler(next http.Handler) http.Handler { return t.handler(next) }
+
+// EdgeHandler is [Telemetry.Handler] where strangers' requests come in. A trace of theirs
+// goes on under its id, so that they can name it, but whether it is sampled is decided here,
+// and its tracestate goes no further: it would say for how many others the trace stands.
+func (t *Telemetry) EdgeHandler(next http.Handler) http.Handler {
+	h := t.handler(next)
+	h.edge = true
+	return h
+}
+
+func (t *Telemetry) handler(next http.Handler) *serverHandler {
 	return &serverHandler{
 		next: next, tracer: t.Traces.Tracer(scope), propagator: t.propagator, options: []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer)},
 		duration: newDurations(t.Meters, "http.server.request.duration", "Duration of HTTP server requests."),
@@ -83,6 +96,7 @@ type serverHandler struct {
 	propagator propagation.TextMapPropagator
 	duration   *durations
 	options    []trace.SpanStartOption
+	edge       bool
 }
 
 func (h *serverHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -96,6 +110,10 @@ func (h *serverHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	began, method := time.Now(), methodOf(r.Method)
+	if h.edge {
+		delete(r.Header, "Tracestate") // also from what is passed on
+		ctx = spans.FromOutside(ctx)
+	}
 	ctx = h.propagator.Extract(ctx, headers(r.Header))
 	ctx, span := h.tracer.Start(ctx, method, h.options...)
 	r = r.WithContext(context.WithValue(ctx, servedKey{}, learned))
@@ -129,7 +147,7 @@ func (h *serverHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *serverHandler) describe(span trace.Span, r *http.Request, method, route, id string, status int, failed string) {
 	attrs := make([]attribute.KeyValue, 0, 8)
-	attrs = append(attrs, attribute.String("http.request.method", method), attribute.String("url.path", r.URL.Path))
+	attrs = append(attrs, attribute.String("http.request.method", method), attribute.String("url.path", clip(r.URL.Path)))
 	if route != "" {
 		span.SetName(method + " " + route)
 		attrs = append(attrs, attribute.String("http.route", route))
@@ -147,13 +165,31 @@ func (h *serverHandler) describe(span trace.Span, r *http.Request, method, route
 	span.SetAttributes(attrs...)
 }
 
-// methodOf keeps what clients invent out of names (RFC 9110, 9; RFC 5789).
+// maxText is the most bytes of an attribute's text: what waits to be sent must not become
+// large by what callers send.
+const maxText = 4096
+
+// clip returns a bounded copy: a path is a part of a request's whole first line, which
+// would stay with it.
+func clip(s string) string {
+	if len(s) > maxText {
+		return strings.ToValidUTF8(s[:maxText], "") + "…"
+	}
+	return strings.Clone(s)
+}
+
+// methodOf keeps what clients invent out of names (RFC 9110, 9; RFC 5789). What it returns
+// is no part of the request.
 func methodOf(method string) string {
-	switch method {
-	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE":
-		return method
-	case "":
-		return "GET"
+	if method == "" {
+		return http.MethodGet
+	}
+	for _, known := range [...]string{
+		http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodHead, http.MethodOptions, http.MethodConnect, http.MethodTrace,
+	} {
+		if method == known {
+			return known
+		}
 	}
 	return "_OTHER"
 }
@@ -224,7 +260,7 @@ func (c *clientTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 func withoutSecrets(r *http.Request) string {
 	u := *r.URL
 	u.User, u.RawQuery, u.Fragment = nil, "", ""
-	return u.String()
+	return clip(u.String())
 }
 
 // endingBody ends a span with the body of its answer.

@@ -91,7 +91,7 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 		return nil, err
 	}
 	keeper := spans.NewKeeper(spans.NewQueue(out, t.Logger), cfg.Slow)
-	traces := sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithSpanProcessor(keeper), sdktrace.WithSampler(cfg.sampler(keeper, t.Logger)))
+	traces := sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithSpanProcessor(keeper), sdktrace.WithRawSpanLimits(limits()), sdktrace.WithSampler(cfg.sampler(keeper, t.Logger)))
 	meters := sdkmetric.NewMeterProvider(sdkmetric.WithResource(res), sdkmetric.WithReader(
 		sdkmetric.NewPeriodicReader(&toldOnce{Exporter: metrics, log: t.Logger}, sdkmetric.WithInterval(metricsEvery))))
 	t.Traces, t.Meters = traces, meters
@@ -100,6 +100,16 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	}
 	t.shutdown = append(t.shutdown, traces.Shutdown, meters.Shutdown)
 	return t, nil
+}
+
+// limits are those of OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT and its like (OpenTelemetry
+// specification, "Span Limits"), but never none: spans wait in memory while they cannot be sent.
+func limits() sdktrace.SpanLimits {
+	l := sdktrace.NewSpanLimits()
+	if l.AttributeValueLengthLimit < 0 {
+		l.AttributeValueLengthLimit = maxText
+	}
+	return l
 }
 
 // metricsEvery is how often metrics are sent.

@@ -21,10 +21,13 @@ type count struct {
 	status atomic.Int64
 	asked  atomic.Int64
 	spans  atomic.Int64
+
+	metrics atomic.Int64 // requests with metrics
 }
 
 func (c *count) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/v1/traces" {
+		c.metrics.Add(1)
 		return
 	}
 	c.asked.Add(1)

@@ -40,7 +40,7 @@ func (driver) Export(ctx context.Context, endpoint string) (sdktrace.SpanExporte
 	if err != nil {
 		return nil, nil, fmt.Errorf("OTLP metrics to %s: %w", endpoint, err)
 	}
-	return judged{spans}, metrics, nil
+	return judged{spans}, readableMetrics{metrics}, nil
 }
 
 // judged tells which errors trying again does not help against.
@@ -48,7 +48,7 @@ type judged struct{ sdktrace.SpanExporter }
 
 // ExportSpans sends spans. An error that is final has a method Permanent() bool.
 func (j judged) ExportSpans(ctx context.Context, list []sdktrace.ReadOnlySpan) error {
-	err := j.SpanExporter.ExportSpans(ctx, list)
+	err := j.SpanExporter.ExportSpans(ctx, readable(list))
 	switch {
 	case err == nil, !final(err):
 		return err

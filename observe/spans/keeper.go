@@ -3,6 +3,7 @@ package spans
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,17 +18,18 @@ const Slow = 500 * time.Millisecond
 
 // What is held of traces that are not sampled.
 const (
-	maxTrees = 2048 // local roots under way
-	maxTree  = 128  // spans below one; more are forgotten
-	maxOpen  = 4 * maxTrees
-	forsaken = 10 * time.Minute // a root that has not ended by then may give its place to another
+	maxTrees       = 2048 // local roots under way
+	maxTree        = 128  // spans below one; more are forgotten
+	maxOpen        = 4 * maxTrees
+	maxDescription = 4096             // bytes of what a span says of its failure
+	forsaken       = 10 * time.Minute // a root that has not ended by then may give its place to another
 )
 
 // Keeper is the span processor before a queue. Spans of sampled traces go there at once.
 // Those of others are held until their local root has ended, which is the first span of
-// the trace in this process: when that failed or was slow they follow, and the root tells
-// why in the attribute muster.kept; otherwise they are forgotten. It is safe for concurrent
-// use.
+// the trace in this process: when that failed or was slow they follow, and each tells why
+// in the attribute muster.kept, so that whoever counts spans leaves it out: the sampled ones
+// stand for it already. Otherwise they are forgotten. It is safe for concurrent use.
 type Keeper struct {
 	queue *Queue
 	slow  time.Duration
@@ -63,7 +65,7 @@ type tree struct {
 	spans []sdktrace.ReadOnlySpan // that have ended
 	open  int                     // that have not
 	ended bool                    // the root has
-	keep  bool                    // once it has
+	why   string                  // once it has: why it is kept; "" when it is not
 }
 
 // room reports whether one more local root can be held.
@@ -103,13 +105,17 @@ func (k *Keeper) OnStart(_ context.Context, s sdktrace.ReadWriteSpan) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	t := k.trees[keyOf(s.Parent())]
-	if t == nil || s.Parent().IsRemote() {
+	local := s.Parent().IsValid() && !s.Parent().IsRemote()
+	switch {
+	case local && t == nil: // below a span that is not held
+		return
+	case !local:
 		if k.roots >= maxTrees || len(k.trees) >= maxOpen {
 			return
 		}
 		k.roots++
 		t = &tree{root: key, began: s.StartTime()}
-	} else if t.open >= maxTree || len(k.trees) >= maxOpen {
+	case t.open >= maxTree || len(k.trees) >= maxOpen:
 		return
 	}
 	t.open++
@@ -118,6 +124,9 @@ func (k *Keeper) OnStart(_ context.Context, s sdktrace.ReadWriteSpan) {
 
 // OnEnd passes a span on, holds it, or forgets it.
 func (k *Keeper) OnEnd(s sdktrace.ReadOnlySpan) {
+	if len(s.Status().Description) > maxDescription {
+		s = &shortSpan{s}
+	}
 	if s.SpanContext().IsSampled() {
 		k.queue.add(s)
 		return
@@ -142,16 +151,18 @@ func (k *Keeper) ended(s sdktrace.ReadOnlySpan) []sdktrace.ReadOnlySpan {
 	case key == t.root:
 		k.roots--
 		t.ended = true
-		why := k.why(s)
-		if t.keep = why != ""; !t.keep {
-			t.spans = nil
-			return nil
-		}
+		t.spans = append(t.spans, s)
 		kept := t.spans
 		t.spans = nil
-		return append(kept, &keptSpan{s, why})
-	case t.ended && t.keep: // it outlived its root
-		return []sdktrace.ReadOnlySpan{s}
+		if t.why = k.why(s); t.why == "" {
+			return nil
+		}
+		for i := range kept {
+			kept[i] = &keptSpan{kept[i], t.why}
+		}
+		return kept
+	case t.ended && t.why != "": // it outlived its root
+		return []sdktrace.ReadOnlySpan{&keptSpan{s, t.why}}
 	case !t.ended && len(t.spans) < maxTree:
 		t.spans = append(t.spans, s)
 	}
@@ -169,7 +180,7 @@ func (k *Keeper) why(s sdktrace.ReadOnlySpan) string {
 	return ""
 }
 
-// keptSpan is a local root that tells why it is kept.
+// keptSpan is a span that tells why it is kept.
 type keptSpan struct {
 	sdktrace.ReadOnlySpan
 	why string
@@ -178,6 +189,17 @@ type keptSpan struct {
 // Attributes returns those of the span and why it is kept.
 func (s *keptSpan) Attributes() []attribute.KeyValue {
 	return append(slices.Clip(s.ReadOnlySpan.Attributes()), keptKey.String(s.why))
+}
+
+// shortSpan is a span with the beginning of its description. That of an attribute is a
+// matter of the provider's limits, which this is not.
+type shortSpan struct{ sdktrace.ReadOnlySpan }
+
+// Status returns that of the span, cut.
+func (s *shortSpan) Status() sdktrace.Status {
+	status := s.ReadOnlySpan.Status()
+	status.Description = strings.ToValidUTF8(status.Description[:maxDescription], "") + "…"
+	return status
 }
 
 // Shutdown sends what is left, within ctx, and ends the queue.

@@ -4,9 +4,11 @@
 package spans
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,6 +28,8 @@ const PerSecond = 50
 // many do. How much it thins out stands in the tracestate of each sampled trace that stands
 // for others, as the rejection threshold ot=th:… (OpenTelemetry, "Consistent Probability
 // Sampling"), so that whoever counts spans can count for those that are missing.
+//
+// The decision of a parent outside of the fleet is none: see [FromOutside].
 //
 // What is not sampled is recorded all the same, for the [Keeper], while that has room.
 // A Sampler is safe for concurrent use.
@@ -59,9 +63,14 @@ func (s *Sampler) Description() string { return fmt.Sprintf("muster{%d/s}", s.pe
 // ShouldSample decides about a span that begins.
 func (s *Sampler) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
 	parent := trace.SpanContextFromContext(p.ParentContext)
+	outside := parent.IsRemote() && p.ParentContext.Value(outsideKey{}) != nil
 	switch {
-	case !parent.IsValid():
-		if halved := s.thin(p.TraceID); halved >= 0 {
+	case !parent.IsValid() || outside:
+		random := binary.BigEndian.Uint64(p.TraceID[8:]) // W3C Trace Context 2, "random trace id"
+		if outside {
+			random = rand.Uint64() // who chose that id could choose to be sampled
+		}
+		if halved := s.thin(random & (1<<56 - 1)); halved >= 0 {
 			return sdktrace.SamplingResult{Decision: sdktrace.RecordAndSample, Tracestate: stands(parent.TraceState(), halved)}
 		}
 	case parent.IsSampled():
@@ -77,9 +86,19 @@ func (s *Sampler) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingR
 	return sdktrace.SamplingResult{Decision: sdktrace.RecordOnly, Tracestate: parent.TraceState()}
 }
 
+type outsideKey struct{}
+
+// FromOutside marks a context into which the trace of a stranger's request was taken. A
+// [Sampler] goes on with that trace under its id, but decides itself, as about one that
+// begins: strangers would have all of theirs sampled, and kept.
+func FromOutside(ctx context.Context) context.Context {
+	return context.WithValue(ctx, outsideKey{}, true)
+}
+
 // thin returns how often the probability of a new trace was halved, -1 when it is not
-// sampled. Probability depends on how many traces began before, never on the trace.
-func (s *Sampler) thin(id trace.TraceID) int {
+// sampled. Probability depends on how many traces began before, never on the trace, which
+// comes with 56 random bits.
+func (s *Sampler) thin(random uint64) int {
 	second := s.now().Unix()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +115,6 @@ func (s *Sampler) thin(id trace.TraceID) int {
 		s.halved, s.kept = s.halved+1, 0
 	}
 	s.halved = min(s.halved, maxHalved)
-	random := binary.BigEndian.Uint64(id[8:]) & (1<<56 - 1) // W3C Trace Context 2, "random trace id"
 	if random < threshold(s.halved) {
 		return -1
 	}
@@ -158,5 +176,6 @@ func Named(name, arg string) (sdktrace.Sampler, error) {
 	return made, err
 }
 
-// keptKey is the attribute of a local root that was not sampled and is kept: error or slow.
+// keptKey is the attribute of a span that was not sampled and is kept with its local root,
+// and says what that was: error or slow.
 const keptKey attribute.Key = "muster.kept"

@@ -24,11 +24,12 @@ import (
 
 // backend is an exporter that keeps names, and fails as it is told.
 type backend struct {
-	mu    sync.Mutex
-	err   error
-	calls int
-	names []string
-	roots map[string]string // why they were kept
+	mu      sync.Mutex
+	err     error
+	calls   int
+	names   []string
+	longest int               // description, in bytes
+	kept    map[string]string // why, of those that were not sampled
 }
 
 func (b *backend) ExportSpans(_ context.Context, list []sdktrace.ReadOnlySpan) error {
@@ -40,12 +41,13 @@ func (b *backend) ExportSpans(_ context.Context, list []sdktrace.ReadOnlySpan) e
 	}
 	for _, s := range list {
 		b.names = append(b.names, s.Name())
+		b.longest = max(b.longest, len(s.Status().Description))
 		for _, a := range s.Attributes() {
 			if a.Key == "muster.kept" {
-				if b.roots == nil {
-					b.roots = map[string]string{}
+				if b.kept == nil {
+					b.kept = map[string]string{}
 				}
-				b.roots[s.Name()] = a.Value.AsString()
+				b.kept[s.Name()] = a.Value.AsString()
 			}
 		}
 	}
@@ -133,8 +135,11 @@ func TestWhatFailsOrIsSlowIsKept(t *testing.T) {
 		if got := b.got(); !slices.Equal(got, want) {
 			t.Errorf("sent %q, want %q", got, want)
 		}
-		if len(b.roots) != 2 || b.roots["failed"] != "error" || b.roots["slow"] != "slow" {
-			t.Errorf("kept for %v", b.roots)
+		for _, name := range want { // each says so itself, so that nobody counts it
+			why := map[string]string{"failed": "error", "slow": "slow"}[strings.Fields(name)[0]]
+			if b.kept[name] != why {
+				t.Errorf("%s is kept for %q, want %q", name, b.kept[name], why)
+			}
 		}
 		if err := p.Shutdown(t.Context()); err != nil {
 			t.Error(err)
@@ -173,6 +178,38 @@ func TestForsakenSpansAreForgotten(t *testing.T) {
 			t.Errorf("sent %q", got)
 		}
 	})
+}
+
+// What is below a span that there is no room for is no local root, and what a span says of
+// its failure is bounded.
+func TestBelowWhatIsNotHeldNothingIs(t *testing.T) {
+	b := &backend{}
+	tracer, _, p := provider(t, b, nil)
+	ctx, root := tracer.Start(called(false), "root")
+	var open []trace.Span
+	for range 300 {
+		within, s := tracer.Start(ctx, "branch")
+		_, leaf := tracer.Start(within, "leaf")
+		open = append(open, leaf, s)
+	}
+	for _, s := range open {
+		s.SetStatus(codes.Error, "")
+		s.End()
+	}
+	if err := p.ForceFlush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := b.count(); n != 0 {
+		t.Errorf("%d spans were sent before their root has ended", n)
+	}
+	root.SetStatus(codes.Error, strings.Repeat("é", 1<<20))
+	root.End()
+	if err := p.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n := b.count(); n < 100 || n > 150 || b.longest > 5000 {
+		t.Errorf("%d spans were sent, the longest description has %d bytes", n, b.longest)
+	}
 }
 
 // While a backend is away everything waits up to the bound; what is more is lost, counted,

@@ -81,7 +81,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err := e.build(&closing); err != nil {
 		return err
 	}
-	engine := nethttp.New(nethttp.Config{Handler: own(telemetry.Handler(e.gateway)), Log: e.log})
+	engine := nethttp.New(nethttp.Config{Handler: own(telemetry.EdgeHandler(e.gateway)), Log: e.log})
 	return e.serve(ctx, engine, traffic, admin)
 }
 

@@ -90,7 +90,7 @@ func Floors() []Floor {
 		{Folder: "platform/diagnose", May: "platform/telemetry/signal platform/telemetry/tree"},
 		{Folder: "platform/telemetry/jaeger", May: "problem platform/telemetry/signal platform/telemetry/graph", Tests: "platform/telemetry/store"},
 		{Folder: "platform/telemetry/query", May: "problem platform/diagnose platform/telemetry/signal platform/telemetry/tree platform/telemetry/graph", Tests: "platform/telemetry/store"},
-		{Folder: "platform/dashboard/...", May: "problem platform/dashboard/...", Tests: "platform/telemetry/... platform/diagnose"},
+		{Folder: "platform/dashboard/...", May: "problem platform/dashboard/...", Tests: chapters + " platform/telemetry/... platform/diagnose platform/ops"},
 		{Folder: "platform/control/...", May: library + " drivers/otlp platform/diagnose platform/telemetry/... platform/dashboard/... platform/ops platform/fleet/... platform/registry/... platform/control/...", Tests: ""},
 		{Folder: "platform/gateway/...", May: chapters + " platform/gateway/...", Tests: chapters},
 		{Folder: "platform/supervise/...", May: chapters + " platform/fleet/... platform/supervise/...", Tests: chapters + " platform/registry/..."},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"strconv"
 	"sync"
 	"testing"
@@ -17,31 +18,76 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// browser is a Chromium and the scene that it looks at.
+// browser is a page of the Chromium that all tests share, and the scene that it looks at.
 type browser struct {
 	t     testing.TB
 	ctx   context.Context
 	url   string
 	stage *stage
 	srv   *httptest.Server
-	began bool
 
 	mu     sync.Mutex
 	errors []string // exceptions and errors that the pages logged
 }
 
-// open starts a Chromium, or skips the test where there is none.
+// chromium is started by the first test that wants it.
+var chromium struct {
+	once sync.Once
+	ctx  context.Context
+	end  func()
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if chromium.end != nil {
+		chromium.end()
+	}
+	if theScene.close != nil {
+		theScene.close()
+	}
+	os.Exit(code)
+}
+
+// program returns where Chromium is, "" where there is none.
+func program() string {
+	if path := os.Getenv("CHROMIUM"); path != "" {
+		return path
+	}
+	for _, name := range []string{"chromium", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+func start(path string) {
+	alloc, end := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Env("TZ=UTC", "LANG=C.UTF-8"),
+		chromedp.Flag("font-render-hinting", "none"), chromedp.Flag("force-prefers-reduced-motion", true),
+		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("disable-lcd-text", true))...)
+	ctx, cancel := chromedp.NewContext(alloc)
+	chromium.ctx, chromium.end = ctx, func() { //nolint:fatcontext // one browser for all tests
+		cancel()
+		end()
+	}
+	_, chromium.err = chromedp.Run(ctx, chromedp.Navigate("about:blank"))
+}
+
+// open opens a page, or skips the test where there is no Chromium.
 func open(t testing.TB) *browser {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("a browser takes seconds: not in -short")
+		t.Skip("suite Chromium: a browser takes seconds: not with -short")
 	}
-	path := os.Getenv("CHROMIUM")
+	path := program()
 	if path == "" {
-		path = "/usr/bin/chromium"
+		t.Skip("suite Chromium: it is not installed: run scripts/install-test-deps.sh, or say CHROMIUM=path")
 	}
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("no Chromium at " + path + " (apt-get install chromium, or CHROMIUM=path)")
+	chromium.once.Do(func() { start(path) })
+	if chromium.err != nil {
+		t.Fatal(chromium.err)
 	}
 	st, h := newStage(t, nil)
 	srv := httptest.NewServer(h)
@@ -49,19 +95,17 @@ func open(t testing.TB) *browser {
 		srv.CloseClientConnections() // streams do not end by themselves
 		srv.Close()
 	})
-	alloc, cancel := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Env("TZ=UTC", "LANG=C.UTF-8"),
-		chromedp.Flag("font-render-hinting", "none"), chromedp.Flag("force-prefers-reduced-motion", true),
-		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("disable-lcd-text", true))...)
-	t.Cleanup(cancel)
-	ctx, cancel := chromedp.NewContext(alloc)
+	ctx, cancel := chromedp.NewContext(chromium.ctx)
 	t.Cleanup(cancel)
 	b := &browser{t: t, ctx: ctx, url: srv.URL, stage: st, srv: srv}
-	b.run(chromedp.Navigate("about:blank")) // starts the browser, which ends with ctx
+	if _, err := chromedp.Run(ctx, chromedp.Navigate("about:blank")); err != nil { // the page ends with the context of its first action
+		t.Fatal(err)
+	}
 	if err := chromedp.Listen(ctx, b.note); err != nil {
 		t.Fatal(err)
 	}
-	call(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: stopClock})
+	call(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: stopClock + countQuestions})
+	call(b, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 	return b
 }
 
@@ -84,6 +128,15 @@ var stopClock = fmt.Sprintf(`(() => { const at = %d, Real = Date;
   globalThis.Date = class extends Real { constructor(...a) { a.length ? super(...a) : super(at); } static now() { return at; } };
 })()`, moment.UnixMilli())
 
+// countQuestions has every page tell how many of its questions are not answered.
+const countQuestions = `;(() => { const real = globalThis.fetch;
+  globalThis.unanswered = 0;
+  globalThis.fetch = async (...a) => {
+    unanswered++;
+    try { const r = await real(...a); const read = r.text.bind(r); unanswered++; r.text = () => read().finally(() => unanswered--); return r; } finally { unanswered--; }
+  };
+})()`
+
 // run runs actions that return nothing.
 func (b *browser) run(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
@@ -92,17 +145,11 @@ func (b *browser) run(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// get runs an action within a minute and returns its value. The first one of a browser
-// has no time limit, as its context is the browser's.
+// get runs an action within a minute and returns its value.
 func get[T any](b *browser, a chromedp.Action[T]) T {
 	b.t.Helper()
-	ctx := b.ctx
-	if b.began {
-		c, cancel := context.WithTimeout(ctx, time.Minute)
-		defer cancel()
-		ctx = c
-	}
-	b.began = true
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+	defer cancel()
 	v, err := chromedp.Run(ctx, a)
 	if err != nil {
 		b.t.Fatal(err)
@@ -134,20 +181,22 @@ func (b *browser) visit(path string) {
 	b.settled()
 }
 
-// settled waits until a page is at rest: nothing loads, and nothing changed for a while.
+// settled waits until a page is at rest: all that it asked is answered, nothing loads, and
+// nothing changed for some frames.
 func (b *browser) settled() {
 	b.t.Helper()
 	get(b, chromedp.Evaluate[chromedp.Void](atRest, chromedp.EvalAwaitPromise))
 }
 
 const atRest = `new Promise((resolve) => {
-  let last = '', same = 0, rounds = 0;
+  let last = '', same = 0;
+  const began = performance.now();
   const look = () => {
-    const now = document.getElementById('app').innerHTML.length + ' ' + performance.getEntriesByType('resource').length;
-    const rest = document.fonts.status === 'loaded' && document.querySelector('main') && !document.querySelector('[aria-busy=true]');
+    const now = document.getElementById('app').innerHTML.length + ' ' + innerWidth + ' ' + document.documentElement.dataset.theme;
+    const rest = unanswered === 0 && document.fonts.status === 'loaded' && document.querySelector('main') && !document.querySelector('[aria-busy=true]');
     same = rest && now === last ? same + 1 : 0;
     last = now;
-    if (same >= 9 || ++rounds > 200) resolve(); else setTimeout(look, 60);
+    if (same >= 4 || performance.now() - began > 15000) resolve(); else requestAnimationFrame(() => setTimeout(look, 15));
   };
   look();
 })`
@@ -165,3 +214,12 @@ func (b *browser) clean() {
 
 // quote returns a text as JavaScript's.
 func quote(text string) string { return strconv.Quote(text) }
+
+// bound is how long something may take: so long where the promise is proven, on a machine
+// that does nothing else (PROVE=true), and otherwise so long that only what hangs is late.
+func bound(promised time.Duration) time.Duration {
+	if os.Getenv("PROVE") == "true" {
+		return promised
+	}
+	return 5 * promised
+}

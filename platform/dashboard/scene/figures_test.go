@@ -28,8 +28,8 @@ func overview(_ context.Context, window time.Duration) (query.Overview, error) {
 		p50, p99         float64
 	}{
 		{"broker", 1, 1, true, 31, 0, 0.8, 3.9},
-		{"control", 1, 1, true, 4.2, 0, 1.1, 6.2},
-		{"edge", 1, 1, true, 42.5, 0.002, 5.1, 61},
+		{"control", 0, 0, true, 4.2, 0, 1.1, 6.2},
+		{"edge", 0, 0, true, 42.5, 0.002, 5.1, 61},
 		{"card", 1, 1, false, 6.1, 0, 11, 240},
 		{"cart", 2, 2, false, 21, 0, 2.6, 14},
 		{"catalog", 2, 2, false, 38, 0.011, 1.4, 7.5},
@@ -72,9 +72,9 @@ func overview(_ context.Context, window time.Duration) (query.Overview, error) {
 		service, kind, detail string
 	}{
 		{2*time.Minute + 8*time.Second, "shipping", "left", "shipping-2 stopped answering its probe"},
-		{6 * time.Minute, "orders", "version", "1.4.1 → 1.4.2"},
-		{6*time.Minute + 20*time.Second, "orders", "joined", "orders-2 with version 1.4.2"},
-		{12 * time.Minute, "shipping", "joined", "shipping-2 with version 1.1.0"},
+		{3 * time.Minute, "orders", "version", "1.4.1 → 1.4.2"},
+		{3*time.Minute + 20*time.Second, "orders", "joined", "orders-2 with version 1.4.2"},
+		{4*time.Minute + 10*time.Second, "shipping", "joined", "shipping-2 with version 1.1.0"},
 	} {
 		o.Changes = append(o.Changes, query.Change{Time: ms(moment.Add(-c.ago)), Service: c.service, Kind: c.kind, Detail: c.detail})
 	}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -23,17 +24,16 @@ var routes = map[string]string{
 
 // newMetrics returns a database with two days of the shop's metrics: memory and
 // goroutines each minute, and in the last hour the durations of requests each 15 s.
-func newMetrics(t testing.TB) http.Handler {
+func newMetrics(t testing.TB) (h http.Handler, end func()) {
 	t.Helper()
-	db, err := metrics.Open(t.TempDir(), metrics.Config{Now: func() time.Time { return moment }})
+	dir, err := os.MkdirTemp("", "muster-scene-") //nolint:usetesting // it outlives the test that is the first to look
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	db, err := metrics.Open(dir, metrics.Config{Now: func() time.Time { return moment }})
+	if err != nil {
+		t.Fatal(err)
+	}
 	rng := rand.New(rand.NewPCG(8, 8))
 	made := map[string]*traffic{}
 	services := slices.Sorted(mapKeys(routes))
@@ -67,7 +67,10 @@ func newMetrics(t testing.TB) http.Handler {
 			at = at.Add(time.Minute)
 		}
 	}
-	return db.Handler()
+	return db.Handler(), func() {
+		_ = db.Close()
+		_ = os.RemoveAll(dir)
+	}
 }
 
 var bounds = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -29,42 +30,57 @@ var (
 // stage is a scene that is served.
 type stage struct {
 	mu      sync.Mutex
-	actions []string          // POSTs that were taken: "METHOD path body"
-	fail    map[string]string // paths that are answered 503, with the reason
-	live    chan string       // events that the stream sends; "" ends it
+	actions []string         // POSTs that were taken: "METHOD path body"
+	fail    map[string]error // paths that are answered so
+	asked   map[string]int   // how often, by path
+	live    chan string      // events that the stream sends; "" ends it
+}
+
+// theScene is what does not change while it is looked at: all stages share it.
+var theScene shared
+
+type shared struct {
+	once    sync.Once
+	api     http.Handler
+	metrics http.Handler
+	close   func()
+}
+
+func (s *shared) open(t testing.TB) {
+	t.Helper()
+	s.once.Do(func() {
+		store := newKept(day())
+		now := func() time.Time { return moment }
+		g := graph.New(graph.Config{Now: now})
+		if err := g.Rebuild(t.Context(), store); err != nil {
+			t.Fatal(err)
+		}
+		s.api = query.New(query.Config{Store: store, Graph: g, Live: query.NewLive(now), Overview: overview, Health: health, Now: now}).Handler()
+		s.metrics, s.close = newMetrics(t)
+	})
 }
 
 // newStage returns the scene's handler: the dashboard with everything it asks.
 func newStage(t testing.TB, app fs.FS) (*stage, http.Handler) {
 	t.Helper()
-	st := &stage{fail: map[string]string{}, live: make(chan string)}
-	w := day()
-	store := newKept(w)
-	now := func() time.Time { return moment }
-	g := graph.New(graph.Config{Now: now})
-	if err := g.Rebuild(t.Context(), store); err != nil {
-		t.Fatal(err)
-	}
-	api := query.New(query.Config{Store: store, Graph: g, Live: query.NewLive(now), Overview: overview, Health: health, Now: now})
-
+	theScene.open(t)
+	st := &stage{fail: map[string]error{}, asked: map[string]int{}, live: make(chan string)}
 	mux := http.NewServeMux()
-	mux.Handle("/v1/telemetry/", api.Handler())
-	mux.Handle("/api/v1/", newMetrics(t))
+	mux.Handle("/v1/telemetry/", theScene.api)
+	mux.Handle("/api/v1/", theScene.metrics)
 	mux.HandleFunc("GET /v1/services", func(w http.ResponseWriter, _ *http.Request) { write(w, catalog()) })
 	mux.HandleFunc("GET /v1/stream", st.stream)
 	mux.HandleFunc("GET /v1/ops/queues", func(w http.ResponseWriter, _ *http.Request) { write(w, queues()) })
 	mux.HandleFunc("GET /v1/ops/sagas", func(w http.ResponseWriter, r *http.Request) {
-		list := []object{}
-		for _, s := range sagas() {
-			if state := r.FormValue("state"); (state == "" || s["state"] == state) && (r.FormValue("service") == "" || s["service"] == r.FormValue("service")) {
-				list = append(list, s)
-			}
+		most := 200
+		if r.FormValue("limit") != "" {
+			most, _ = strconv.Atoi(r.FormValue("limit"))
 		}
-		write(w, object{"sagas": list, "missing": []object{}})
+		write(w, chosen(r.FormValue("service"), r.FormValue("state"), most))
 	})
 	mux.HandleFunc("GET /v1/ops/sagas/{service}/{saga}/{id}", func(w http.ResponseWriter, r *http.Request) {
 		for _, s := range sagas() {
-			if s["id"] == r.PathValue("id") {
+			if s.ID == r.PathValue("id") {
 				write(w, sagaDetail(s))
 				return
 			}
@@ -81,10 +97,11 @@ func (st *stage) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", moment.Format(http.TimeFormat))
 		st.mu.Lock()
-		why := st.fail[r.URL.Path]
+		err := st.fail[r.URL.Path]
+		st.asked[r.URL.Path]++
 		st.mu.Unlock()
-		if why != "" {
-			problem.Write(w, r, problem.New(problem.Unavailable, "%s", why))
+		if err != nil {
+			problem.Write(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -96,7 +113,7 @@ func (st *stage) act(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, r, problem.New(problem.PermissionDenied, "the header Muster-Action is missing"))
 		return
 	}
-	var body object
+	var body any
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
 		problem.Write(w, r, problem.New(problem.InvalidArgument, "the body is no JSON"))
 		return
@@ -109,7 +126,7 @@ func (st *stage) act(w http.ResponseWriter, r *http.Request) {
 	st.mu.Lock()
 	st.actions = append(st.actions, r.URL.Path+" "+string(text))
 	st.mu.Unlock()
-	write(w, object{})
+	write(w, struct{}{})
 }
 
 // stream sends what a test has happen; of itself nothing does.
@@ -175,9 +192,16 @@ func (st *stage) taken() []string {
 	return slices.Clone(st.actions)
 }
 
-// spoil has a path fail from now on, for a reason; "" mends it.
-func (st *stage) spoil(path, reason string) {
+// spoil has a path fail from now on; nil mends it.
+func (st *stage) spoil(path string, err error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.fail[path] = reason
+	st.fail[path] = err
+}
+
+// times is how often a path was asked for.
+func (st *stage) times(path string) int {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.asked[path]
 }

@@ -2,11 +2,16 @@ package scene
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"github.com/musterdev/muster/platform/telemetry/query"
+	"github.com/musterdev/muster/problem"
 )
 
 // soon waits until an expression is true, which says by itself what is waited for.
@@ -57,6 +62,9 @@ func TestKeys(t *testing.T) {
 	b.run(chromedp.KeyEvent("\x1b"))
 	b.keys("?")
 	b.soon(`!!document.querySelector('dialog[open]')`)
+	for _, text := range []string{"Critical path", "Next failed span", "Pause the live tail, go on", "Take the suggestion", "Find in the trace"} {
+		b.says(text)
+	}
 	b.run(chromedp.KeyEvent("\x1b"))
 	b.soon(`!document.querySelector('dialog[open]')`)
 	b.keys("g", "s")
@@ -111,11 +119,18 @@ func TestRedriveAll(t *testing.T) {
 	b := open(t)
 	b.look(1440, 900, "light")
 	b.visit("/queues")
-	b.click("Redrive all 3")
+	b.run(chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll('.segmented button')].find((e) => e.textContent === 'notify').click()`))
+	b.click("Redrive all of notify")
+	b.says("those that are not listed here, too")
 	b.click("Redrive")
 	b.soon(`!document.querySelector('dialog[open]')`)
-	if got := b.stage.taken(); len(got) != 3 || !strings.HasPrefix(got[0], "/v1/ops/dead/notify/8842/redrive") {
-		t.Errorf("sent %q, want three redrives", got)
+	b.click("Discard")
+	b.says("taken out for good")
+	b.click("Discard")
+	b.soon(`!document.querySelector('dialog[open]')`)
+	want := []string{`/v1/ops/redrive {"group":"notify"}`, `/v1/ops/dead/broker/8842/discard {}`}
+	if got := b.stage.taken(); !slices.Equal(got, want) {
+		t.Errorf("sent %q, want %q", got, want)
 	}
 	b.clean()
 }
@@ -124,7 +139,7 @@ func TestRedriveAll(t *testing.T) {
 func TestFailureIsSaid(t *testing.T) {
 	b := open(t)
 	b.look(1440, 900, "light")
-	for _, page := range []struct{ path, api, what, then string }{
+	for _, broken := range []struct{ path, api, what, then string }{
 		{"/", "/v1/telemetry/overview", "The overview could not be loaded", "What changed"},
 		{"/map", "/v1/telemetry/map", "The map could not be loaded", "Connections"},
 		{"/sagas", "/v1/ops/sagas", "The sagas could not be loaded", "checkout/o-77120"},
@@ -132,13 +147,13 @@ func TestFailureIsSaid(t *testing.T) {
 		{"/registry", "/v1/services", "The registry could not be loaded", "Instances"},
 		{"/health", "/v1/telemetry/health", "Telemetry health could not be loaded", "By service"},
 	} {
-		b.stage.spoil(page.api, "the store is being repaired")
-		b.visit(page.path)
-		b.says(page.what)
+		b.stage.spoil(broken.api, problem.New(problem.Unavailable, "the store is being repaired"))
+		b.visit(broken.path)
+		b.says(broken.what)
 		b.says("the store is being repaired")
-		b.stage.spoil(page.api, "")
+		b.stage.spoil(broken.api, nil)
 		b.click("Try again")
-		b.says(page.then)
+		b.says(broken.then)
 	}
 	b.clean()
 }
@@ -187,5 +202,78 @@ func TestLive(t *testing.T) {
 	send(73)
 	b.says("73 of 77 instances ready")
 	b.soon(`!document.body.innerText.includes('Connection lost')`)
+	b.clean()
+}
+
+// TestNoUselessQuestions asks what is refused once, what is not there four times, and the
+// names of the services once for all pages.
+func TestNoUselessQuestions(t *testing.T) {
+	b := open(t)
+	hurry := `;(() => { const real = setTimeout; globalThis.setTimeout = (f, ms, ...a) => real(f, ms >= 1000 && ms < 15000 ? ms / 100 : ms, ...a); })()`
+	call(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: hurry})
+	b.look(1440, 900, "light")
+	for path, want := range map[string]struct {
+		code  problem.Code
+		times int
+	}{
+		"/v1/telemetry/map":      {problem.InvalidArgument, 1},
+		"/v1/telemetry/health":   {problem.PermissionDenied, 1},
+		"/v1/telemetry/overview": {problem.NotFound, 4},
+	} {
+		b.stage.spoil(path, problem.New(want.code, "it is refused"))
+		b.visit(map[string]string{"/v1/telemetry/map": "/map", "/v1/telemetry/health": "/health", "/v1/telemetry/overview": "/"}[path])
+		b.says("it is refused")
+		// In this page 200 ms are 20 s of waiting for the next try.
+		eval[any](b, `new Promise((r) => setTimeout(r, 400))`)
+		if n := b.stage.times(path); n != want.times {
+			t.Errorf("%s, which is %s, was asked for %d times, not %d", path, want.code, n, want.times)
+		}
+		b.stage.spoil(path, nil)
+	}
+	before := b.stage.times("/v1/telemetry/services")
+	b.visit("/traces")
+	b.keys("g", "l")
+	b.soon(`location.pathname === '/logs'`)
+	b.settled()
+	if n := b.stage.times("/v1/telemetry/services") - before; n != 1 {
+		t.Errorf("the names of the services were asked for %d times by one page load", n)
+	}
+}
+
+// TestOverviewOfAFleetThatStarts draws from the first value on, tells of nine instances
+// that came together in one line, and of a service that is gone.
+func TestOverviewOfAFleetThatStarts(t *testing.T) {
+	b := open(t)
+	b.look(1440, 900, "light")
+	b.visit("/")
+	o, err := overview(t.Context(), 5*time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Changes = nil
+	for i := range o.Services {
+		s := &o.Services[i]
+		for _, values := range [][]*float64{s.Rate, s.Errors, s.P50, s.P99} {
+			clear(values[:48])
+		}
+		if s.Instances > 0 {
+			o.Changes = append(o.Changes, query.Change{Time: ms(moment) - 62_000 + float64(i), Service: s.Name, Kind: "joined", Detail: s.Name + "-1 joined"})
+		}
+		if s.Name == "card" {
+			s.Ready, s.Instances = 0, 0
+			o.Changes = append(o.Changes, query.Change{Time: ms(moment) - 2000, Service: s.Name, Kind: "left", Detail: "card-1 left"})
+		}
+	}
+	data, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.stage.live <- "event: overview\ndata: " + string(data) + "\n\n"
+	b.says("the first 1\u00a0min")
+	b.says("9 instances joined")
+	b.says("no instance is left in the registry")
+	// 12 values are drawn over the whole width, and no line has a mark at its beginning.
+	b.soon(`document.querySelector('.tile .spark-line').getAttribute('d').startsWith('M1.0')`)
+	b.soon(`document.querySelectorAll('.spark-tick').length === 3`)
 	b.clean()
 }

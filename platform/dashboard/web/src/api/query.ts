@@ -13,7 +13,9 @@ export interface QueryOptions<T> {
   read?: (path: string, signal: AbortSignal) => Promise<T>;
 }
 
-// useQuery asks for the JSON at path; null asks for nothing.
+// useQuery asks for the JSON at path; null asks for nothing. What fails is asked again,
+// ever less often: not what the question itself is to blame for, and what is not there
+// three times more, as it may be on its way.
 export function useQuery<T>(path: string | null, o: QueryOptions<T> = {}): Query<T> {
   const [s, set] = useState<{ path: string | null; data?: T; error?: ApiError; loading: boolean }>({ path, loading: path !== null });
   const [turn, again] = useState(0);
@@ -29,22 +31,26 @@ export function useQuery<T>(path: string | null, o: QueryOptions<T> = {}): Query
     const stop = new AbortController();
     let timer = 0;
     let fails = 0;
+    let absent = 0; // times that the server had nothing at the address
+    let final = false; // asking again the same would be answered the same
     const load = async () => {
       set((old) => (old.path === path || o.keep ? { ...old, path, loading: true } : { path, loading: true }));
       try {
         const data = await (read.current ?? ((p, signal) => ask<T>(p, { signal })))(path, stop.signal);
         if (stop.signal.aborted) return;
-        fails = 0;
+        fails = absent = 0;
         set({ path, data, loading: false });
       } catch (e) {
         if (stop.signal.aborted) return;
         fails++;
         const error = e instanceof ApiError ? e : new ApiError(String(e), 0, '');
+        if (error.status === 404) absent++;
+        final = absent >= 4 || [400, 401, 403, 405, 422].includes(error.status);
         set((old) => ({ ...old, path, error, loading: false }));
       }
-      const retry = fails && (fails < 100) ? Math.min(1000 * 2 ** fails, 15_000) : 0;
-      const wait = o.every ?? (fails ? retry : 0);
-      if (wait) timer = window.setTimeout(whenVisible, fails ? Math.max(wait, retry) : wait);
+      const retry = fails ? Math.min(1000 * 2 ** fails, 15_000) : 0;
+      const wait = Math.max(o.every ?? 0, retry);
+      if (wait && !final) timer = window.setTimeout(whenVisible, wait);
     };
     const whenVisible = () => {
       if (document.visibilityState === 'visible') void load();

@@ -55,7 +55,7 @@ export interface ServiceOverview {
 export interface Change { time: number; service: string; kind: string; detail: string }
 export interface Overview { from: number; until: number; step: number; services: ServiceOverview[] | null; changes: Change[] | null }
 
-export interface SignalHealth { received: number; stored: number; dropped: Record<string, number> | null }
+export interface SignalHealth { received: number; stored: number; dropped: Record<string, number> | null; returned: number }
 export interface ServiceHealth { received: Record<string, number> | null; dropped: Record<string, number> | null }
 export interface Usage { service: string; spans: number; logs: number; bytes: number; oldest: string; removedSpans: number; removedLogs: number }
 export interface ExportHealth { endpoint: string; sent: Record<string, number> | null; dropped: Record<string, number> | null; waiting: number; error?: string }
@@ -72,17 +72,22 @@ export interface Saga {
 }
 export interface SagaEvent { seq: number; step: string; direction: 'do' | 'undo'; outcome: string; error?: string; by?: string; why?: string; at: string }
 export interface SagaDetail extends Saga { data: unknown; history: SagaEvent[] | null }
-export interface Missing { service: string; error: string }
-export interface Sagas { sagas: Saga[] | null; missing: Missing[] | null }
+export interface Missing { error: string } // names the service
+export interface Sagas { sagas: Saga[] | null; all: number; missing: Missing[] | null }
 
 export interface Topic { name: string; messages: number; last?: string }
 export interface Group { name: string; topics: string[] | null; lag: number; oldest_ns: number; pending: number }
-export interface Outbox { service: string; messages: number; oldest: unknown }
+export interface Refused { id: string; event: string; topic: string; key?: string; error: string; appended: string }
+export interface Outbox { service: string; waiting: number; oldest_seconds: number; refused: Refused[] | null; more: boolean }
+export interface ParkedCount { service: string; group: string; waiting: number; dead: number; oldest_seconds: number; attempts: number }
 export interface Dead {
   service: string; id: string; group: string; source: string; event: string; topic: string; key?: string;
   attempts: number; error?: string; dead: boolean; trying: boolean; next: string; parked: string; bytes: number;
 }
-export interface Queues { topics: Topic[] | null; groups: Group[] | null; outboxes: Outbox[] | null; dead: Dead[] | null; missing?: Missing[] | null }
+export interface Queues {
+  broker: boolean; topics: Topic[] | null; groups: Group[] | null; parked: ParkedCount[] | null; outboxes: Outbox[] | null;
+  dead: Dead[] | null; more: boolean; missing: Missing[] | null;
+}
 
 export interface Instance {
   id: string; service: string; version?: string; zone?: string; weight?: number; state: string;

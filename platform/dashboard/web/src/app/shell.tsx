@@ -1,12 +1,13 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { list, useConnection, useQuery, type Services } from '../api';
-import { nameServices, switchTheme, useTheme } from '../theme/theme';
-import { Icon, Loaded, format } from '../ui';
+import { useConnection } from '../api';
+import { switchTheme, useTheme } from '../theme/theme';
+import { Icon, Skeleton, format } from '../ui';
 import { Help } from './help';
 import { useKeys, type Keys } from './keys';
 import { pages } from './pages';
 import { go, useRoute } from './router';
+import { useServices } from './services';
 
 // Shell is what stands around every page: the rail, the notice of a lost connection, the
 // keys that work everywhere.
@@ -76,16 +77,15 @@ function Lost() {
   return <div class="lost" role="alert"><Icon name="alert" /><span>Connection lost. {c.last ? `Showing what was there at ${format.clock(c.last)}, retrying.` : 'Retrying.'}</span></div>;
 }
 
-// Named waits for the names of the services, so that each has its colour from the first
-// drawing on; without an answer it goes on.
+// Named waits a moment for the names of the services, so that each has its colour from
+// the first drawing on; without an answer it goes on.
 export function Named({ children }: { children: ComponentChildren }) {
-  const q = useQuery<Services>('/v1/telemetry/services');
+  const services = useServices();
   const [late, setLate] = useState(false);
   useEffect(() => {
-    const timer = setTimeout(() => setLate(true), 1500);
+    const timer = setTimeout(() => setLate(true), 1000);
     return () => clearTimeout(timer);
   }, []);
-  if (q.data) nameServices(list(q.data.services).map((s) => s.name));
-  if (q.data || q.error || late) return <>{children}</>;
-  return <main class="page"><Loaded query={q} what="The names of the services">{() => null}</Loaded></main>;
+  if (services || late) return <>{children}</>;
+  return <main class="page" id="main" tabIndex={-1}><Skeleton /></main>;
 }

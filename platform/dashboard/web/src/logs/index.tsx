@@ -1,9 +1,10 @@
 // The logs: what programs print, as it comes in or as it was.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import './logs.css';
-import { list, useQuery, type Services } from '../api';
+import { list } from '../api';
 import { useKeys } from '../app/keys';
 import { setParams, useRoute } from '../app/router';
+import { useServices } from '../app/services';
 import { useFill } from '../traces/fill';
 import { Button, Empty, ErrorState, Field, Icon, Notice, Page, Select, Skeleton, TimeRange, Toolbar, rangeOf, setRange } from '../ui';
 import { whole } from '../ui/format';
@@ -28,8 +29,8 @@ export function LogsPage() {
   const [followed, setFollowed] = useState(true); // the newest are in sight
   const body = useRef<HTMLDivElement>(null);
   useFill(body, 320, [t.error === undefined]);
-  const services = useQuery<Services>('/v1/telemetry/services', { keep: true });
-  const names = list(services.data?.services).map((s) => s.name);
+  const services = useServices();
+  const names = list(services).map((s) => s.name);
   if (a.service && !names.includes(a.service)) names.push(a.service);
   useEffect(() => setChosen(undefined), [JSON.stringify(a), key]);
 

@@ -4,7 +4,7 @@ import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preac
 import { now } from '../api';
 import { onScreen } from '../traces/layout';
 import { show } from '../traces/find';
-import { px } from '../traces/px';
+import { px } from '../ui/px';
 import { Button, serviceColor, useTheme } from '../ui';
 import { clock, moment, whole } from '../ui/format';
 import { parts } from './highlight';

@@ -2,10 +2,10 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { now } from '../api';
 import { prepare } from '../traces/paint';
-import { px } from '../traces/px';
+import { px } from '../ui/px';
 import { timeLabel, timeTicks } from '../traces/ticks';
 import { token, useTheme } from '../ui';
-import { clock, whole } from '../ui/format';
+import { clock, moment, whole } from '../ui/format';
 import { histogram, severities, type Histogram } from './histogram';
 import type { Ring } from './ring';
 import type { Line } from './tail';
@@ -14,7 +14,11 @@ const tall = 72, foot = 18;
 const names = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'none'];
 const tokens = ['--bad', '--bad', '--warn', '--info', '--faint', '--faint', '--faint'];
 
-interface LogHistogramProps { ring: Ring<Line>; version: number; from: number; until: number | undefined; more: boolean; onRange: (from: number, until: number) => void }
+interface LogHistogramProps {
+  ring: Ring<Line>; version: number; from: number; until: number | undefined;
+  more: boolean; // the store has older ones than the page holds
+  onRange: (from: number, until: number) => void;
+}
 
 export function LogHistogram({ ring, version, from, until, more, onRange }: LogHistogramProps) {
   const box = useRef<HTMLDivElement>(null);
@@ -24,6 +28,7 @@ export function LogHistogram({ ring, version, from, until, more, onRange }: LogH
   const [h, setH] = useState<Histogram | undefined>();
   const [drag, setDrag] = useState<{ a: number; b: number } | undefined>();
   const [hover, setHover] = useState(-1);
+  const [due, setDue] = useState(false); // what is drawn is older than the list
 
   useLayoutEffect(() => {
     const observer = new ResizeObserver(() => setWidth(box.current!.clientWidth));
@@ -38,14 +43,16 @@ export function LogHistogram({ ring, version, from, until, more, onRange }: LogH
     if (width === 0) return;
     const count = () => {
       last.current = performance.now();
+      setDue(false);
       // Where older ones are not loaded, their time would look empty: it is not shown.
       const start = (more || ring.gone > 0) && ring.size > 0 ? ring.at(0).time : from;
       const end = Math.max(until ?? now(), ring.size > 0 ? ring.at(ring.size - 1).time + 1 : 0);
       setH(histogram(ring.size, (i) => ring.at(i), Math.min(start, end - 1), end, Math.max(10, Math.floor(width / 7))));
     };
     const wait = 500 - (performance.now() - last.current);
-    if (wait <= 0) count();
-    const timer = window.setTimeout(count, Math.max(0, wait));
+    if (wait <= 0) return count();
+    setDue(true);
+    const timer = window.setTimeout(count, wait);
     return () => clearTimeout(timer);
   }, [version, width, from, until, more]);
   useLayoutEffect(() => {
@@ -76,7 +83,7 @@ export function LogHistogram({ ring, version, from, until, more, onRange }: LogH
   const sums = severities.map((_, s) => h?.counts.reduce((n, c) => n + c[s], 0) ?? 0);
   const column = h && hover >= 0 ? Math.min(h.counts.length - 1, Math.floor((hover / width) * h.counts.length)) : -1;
   return (
-    <div class="log-chart">
+    <div class="log-chart" aria-busy={due}>
       <div class="log-chart-area" ref={box} style={{ height: px(tall) }} onPointerDown={begin} onPointerMove={(e) => setHover(e.pointerType === 'mouse' ? at(e) : -1)} onPointerLeave={() => setHover(-1)}>
         <canvas ref={canvas} aria-hidden="true" />
         {drag && <span class="wf-drag" style={{ left: px(Math.min(drag.a, drag.b)), width: px(Math.abs(drag.b - drag.a)) }} />}
@@ -89,7 +96,7 @@ export function LogHistogram({ ring, version, from, until, more, onRange }: LogH
       </div>
       <ul class="log-sums" aria-label="Records by severity">
         {severities.map((_, s) => sums[s] > 0 && <li key={s} class="num"><i style={{ background: `var(${tokens[s]})` }} />{names[s]} <b>{whole(sums[s])}</b></li>)}
-        {more && <li class="muted">the newest of more</li>}
+        {h && ring.size > 0 && <li class="muted num log-covers">{more || ring.gone > 0 ? `the newest ${whole(ring.size)}, since ${moment(ring.at(0).time, now())}; older ones are not counted` : `all since ${moment(from, now())}`}</li>}
       </ul>
     </div>
   );

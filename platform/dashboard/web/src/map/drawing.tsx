@@ -67,7 +67,7 @@ export function Drawing({ layout: l, selected, found, onSelect }: DrawingProps) 
       onPointerCancel={() => (drag.current = null)}>
       <svg class="map" width={size.width} height={size.height} aria-label="Map of the services; the table below has the same figures" role="group">
         <defs>
-          {['call', 'event', 'bad', 'on'].map((k) => <marker key={k} id={`arrow-${k}`} class={`arrow ${k}`} viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path d="M0.5 0.8L7 4L0.5 7.2Z" /></marker>)}
+          {['call', 'event', 'some', 'bad', 'on'].map((k) => <marker key={k} id={`arrow-${k}`} class={`arrow ${k}`} viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path d="M0.5 0.8L7 4L0.5 7.2Z" /></marker>)}
         </defs>
         <g transform={`translate(${v.x.toFixed(2)} ${v.y.toFixed(2)}) scale(${v.scale.toFixed(4)})`}>
           {l.routes.map((r) => <Line key={`${r.edge.from} ${r.edge.to} ${r.edge.kind}`} r={r} share={r.edge.rate / busiest} on={selected === r.edge.from || selected === r.edge.to} dim={selected ? selected !== r.edge.from && selected !== r.edge.to : dim(r.edge.from) && dim(r.edge.to)} />)}
@@ -79,7 +79,7 @@ export function Drawing({ layout: l, selected, found, onSelect }: DrawingProps) 
         <Button small icon="zoomOut" label="Zoom out" onClick={() => zoom(0.8)} />
         <Button small icon="fit" label="Fit the whole map" onClick={() => setView(null)} />
       </div>
-      <div class="map-legend" aria-hidden="true"><span class="legend-line" />call<span class="legend-line event" />event<span class="legend-line bad" />failing</div>
+      <div class="map-legend" aria-hidden="true"><span class="legend-line" />call<span class="legend-line event" />event<span class="legend-line some" />some fail<span class="legend-line bad" />1&nbsp;% and more fail</div>
     </div>
   );
 }
@@ -96,6 +96,7 @@ function neighbours(l: Layout, name: string): Set<string> {
   return new Set([name, ...l.routes.filter((r) => r.edge.from === name || r.edge.to === name).flatMap((r) => [r.edge.from, r.edge.to])]);
 }
 
+// failing tells what is drawn red: of what fails less, only the lines are amber.
 export function failing(e: { errors: number }): boolean { return e.errors >= 0.01; }
 
 export function describe(e: MapEdge): string {
@@ -111,11 +112,11 @@ function Line({ r, share, on, dim }: { r: Route; share: number; on: boolean; dim
     d += `C${px + bend} ${py} ${nx - bend} ${ny} ${nx} ${ny}`;
     [px, py] = [nx, ny];
   }
-  const kind = failing(r.edge) ? 'bad' : r.edge.kind === 'event' ? 'event' : 'call';
+  const kind = failing(r.edge) ? 'bad' : r.edge.errors > 0 ? 'some' : r.edge.kind === 'event' ? 'event' : 'call';
   return (
     <g class={`map-edge ${r.edge.kind} ${kind}${on ? ' on' : ''}${dim ? ' dim' : ''}`}>
       <path d={d} class="hit"><title>{describe(r.edge)}</title></path>
-      <path d={d} class="stroke" stroke-width={1.25 + 1.75 * Math.sqrt(share)} marker-end={`url(#arrow-${on && kind !== 'bad' ? 'on' : kind})`} />
+      <path d={d} class="stroke" stroke-width={1.25 + 1.75 * Math.sqrt(share)} marker-end={`url(#arrow-${on && kind !== 'bad' && kind !== 'some' ? 'on' : kind})`} />
       {r.edge.rate > 0 && <path d={d} class="flow" style={{ animationDuration: `${Math.max(0.6, 3 - 2.4 * Math.sqrt(share)).toFixed(2)}s` }} />}
     </g>
   );

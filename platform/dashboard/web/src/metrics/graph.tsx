@@ -54,7 +54,7 @@ export function Graph({ runs, letters, range }: { runs: Run[]; letters: string; 
       {warnings.map((w) => <Notice key={w} kind="warn">{w}</Notice>)}
       <Panel>
         <Chart label={`${rows.length} series over time; the table below has their values`} times={d.times} lines={rows} hidden={hidden} height={innerWidth < 700 ? 240 : 340}
-          from={d.from} until={d.until} format={unit?.format} area={rows.length === 1} onCursor={setAt}
+          from={d.from} until={d.until} format={unit?.format} binary={unit?.binary} area={rows.length === 1} onCursor={setAt}
           onRange={(from, until) => setRange({ from, until })} />
         <div class="graph-foot num faint">
           <span>{moment(d.from, d.until)} – {clock(d.until)} · a value every {duration(d.step * 1000)}{unit?.name ? ' · ' + unit.name : ''}</span>

@@ -1,12 +1,12 @@
 // What the values of a query are measured in, told by the names in it.
 import { bytes, count, duration, share } from '../ui/format';
 
-export interface Unit { name: string; format: (n: number) => string }
+export interface Unit { name: string; format: (n: number) => string; binary?: boolean }
 
 const plain: Unit = { name: '', format: count };
 const seconds: Unit = { name: 'time', format: (n) => duration(n * 1000) };
-const perSecond = (u: Unit): Unit => ({ name: u.name + ' a second', format: (n) => u.format(n) + '/s' });
-const size: Unit = { name: 'bytes', format: bytes };
+const perSecond = (u: Unit): Unit => ({ ...u, name: u.name + ' a second', format: (n) => u.format(n) + '/s' });
+const size: Unit = { name: 'bytes', format: bytes, binary: true };
 const ratio: Unit = { name: 'share', format: share };
 
 /** The unit of a query's values; of those that it cannot tell, plain numbers. */

@@ -1,14 +1,15 @@
 import { list, type Overview, type ServiceOverview } from '../api';
 import { Icon, format } from '../ui';
-import { last, lately, median, type Trouble } from './figures';
+import { gone, last, lately, median, type Trouble } from './figures';
 
 // troublesOf says what a person should look at first, the worst first: instances that are
 // not ready, requests that fail, answers far slower than in the rest of the window.
 export function troublesOf(o: Overview): Trouble[] {
-  return list(o.services).flatMap((s) => [ready(s), failing(s, o.step), slow(s)]).filter((t): t is Trouble => t !== null).sort((a, b) => b.weight - a.weight);
+  return list(o.services).flatMap((s) => [ready(s, o), failing(s, o.step), slow(s)]).filter((t): t is Trouble => t !== null).sort((a, b) => b.weight - a.weight);
 }
 
-function ready(s: ServiceOverview): Trouble | null {
+function ready(s: ServiceOverview, o: Overview): Trouble | null {
+  if (gone(s, o)) return { service: s.name, why: 'ready', tone: 'bad', weight: 1000, text: 'no instance is left in the registry' };
   if (s.instances === 0 || s.ready >= s.instances) return null;
   const none = s.ready === 0;
   return { service: s.name, why: 'ready', tone: none ? 'bad' : 'warn', weight: none ? 1000 : 10, text: none ? 'no instance is ready' : `${s.ready} of ${s.instances} instances ready` };

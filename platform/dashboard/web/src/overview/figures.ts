@@ -1,5 +1,18 @@
 import { list, type Overview, type Series, type ServiceOverview } from '../api';
 
+// fromFirst leaves out the time before the first value of all: a fleet that has just
+// begun would be squeezed into the end of an empty window.
+export function fromFirst(o: Overview): Overview {
+  const known = list(o.services).map((s) => list(s.rate).findIndex((v) => v !== null)).filter((i) => i >= 0);
+  const first = Math.min(...known, Infinity);
+  if (!Number.isFinite(first) || first === 0) return o;
+  const cut = (s: Series | null) => list(s).slice(first);
+  return {
+    ...o, from: o.from + first * o.step,
+    services: list(o.services).map((s) => ({ ...s, rate: cut(s.rate), errors: cut(s.errors), p50: cut(s.p50), p99: cut(s.p99) })),
+  };
+}
+
 // last returns the newest known value, of the last five.
 export function last(s: Series | null): number | null {
   const l = list(s);
@@ -35,6 +48,11 @@ function sum(all: (Series | null)[]): Series {
     const known = all.map((s) => list(s)[i]).filter((v): v is number => v !== null && v !== undefined);
     return known.length ? known.reduce((a, b) => a + b, 0) : null;
   });
+}
+
+// gone tells whether a service had instances in the window and has none any more.
+export function gone(s: ServiceOverview, o: Overview): boolean {
+  return s.instances === 0 && list(o.changes).some((c) => c.service === s.name && c.kind === 'left');
 }
 
 export interface Front { name: string; rate: Series; errors: Series; p50: Series; p99: Series }

@@ -1,11 +1,13 @@
 import { list, type Change, type Overview, type Series, type ServiceOverview } from '../api';
 import { Badge, Dot, Panel, Sparkline, Table, format, type Column } from '../ui';
-import { last, lately } from './figures';
+import { moments } from './changes';
+import { gone, last, lately } from './figures';
 
 const clear = 0.01; // the share of failures from which a figure is drawn red
 
-function state(s: ServiceOverview): { tone: 'good' | 'warn' | 'bad' | 'plain'; label: string } {
-  if (s.instances === 0) return { tone: 'plain', label: 'known by its telemetry only' };
+function state(s: ServiceOverview, o: Overview): { tone: 'good' | 'warn' | 'bad' | 'plain'; label: string } {
+  if (gone(s, o)) return { tone: 'bad', label: 'no instance is left in the registry' };
+  if (s.instances === 0) return last(s.rate) === null ? { tone: 'plain', label: 'not registered; its telemetry has stopped' } : { tone: 'good', label: 'not registered; its telemetry comes in' };
   if (s.ready === 0) return { tone: 'bad', label: 'no instance is ready' };
   return s.ready < s.instances ? { tone: 'warn', label: 'not all instances are ready' } : { tone: 'good', label: 'all instances are ready' };
 }
@@ -13,13 +15,13 @@ function state(s: ServiceOverview): { tone: 'good' | 'warn' | 'bad' | 'plain'; l
 // ServiceTable has a service in a row: whether it is there, how much it does, how much of
 // it fails, how long it takes. Marks in the lines are what was changed in that service.
 export function ServiceTable({ title, o, rows, changes, keys }: { title: string; o: Overview; rows: ServiceOverview[]; changes: Change[]; keys?: boolean }) {
-  const ticks = (name: string) => changes.filter((c) => c.service === name && c.time >= o.from).map((c) => ({ at: (c.time - o.from) / (o.until - o.from), title: `${format.clock(c.time)} ${c.detail}` }));
+  const ticks = (name: string) => moments(changes.filter((c) => c.service === name && c.time >= o.from && c.time <= o.until)).map((m) => ({ at: (m.time - o.from) / (o.until - o.from), title: `${format.clock(m.time)} ${m.changes.map((c) => c.detail).join(', ')}` }));
   const line = (s: ServiceOverview, what: string, values: Series | null, text: string, extra: { tone?: 'bad' | 'plain' | 'accent'; max?: number; second?: Series } = {}) => (
     <span class="spark-cell"><span class="spark-box"><Sparkline values={list(values)} label={`${what} of ${s.name} over the window`} height={24} ticks={ticks(s.name)} {...extra} /></span><span class="num spark-value">{text}</span></span>
   );
   const columns: Column<ServiceOverview>[] = [
-    { key: 'name', head: 'Service', sort: (s) => s.name, width: '19%', cell: (s) => <span class="line"><Dot {...state(s)} /><span class="strong cut">{s.name}</span></span> },
-    { key: 'ready', head: 'Ready', num: true, width: '68px', from: 480, sort: (s) => (s.instances ? s.ready / s.instances : 2), cell: (s) => (s.instances ? <span class={s.ready < s.instances ? (s.ready ? 'warn strong' : 'bad strong') : ''}>{s.ready} / {s.instances}</span> : <span class="faint">–</span>) },
+    { key: 'name', head: 'Service', sort: (s) => s.name, width: '19%', cell: (s) => <span class="line"><Dot {...state(s, o)} /><span class="strong cut">{s.name}</span></span> },
+    { key: 'ready', head: 'Ready', num: true, width: '92px', from: 480, sort: (s) => (s.instances ? s.ready / s.instances : 2), cell: (s) => (s.instances ? <span class={s.ready < s.instances ? (s.ready ? 'warn strong' : 'bad strong') : ''}>{s.ready} / {s.instances}</span> : gone(s, o) ? <span class="bad strong" title="No instance is left in the registry">none</span> : <span class="muted" title="Not in the registry: heard of by its telemetry">telemetry</span>) },
     { key: 'version', head: 'Version', width: '116px', from: 960, sort: (s) => list(s.versions).join(), cell: (s) => <span class="line"><span class="mono muted">{list(s.versions)[0] ?? '–'}</span>{list(s.versions).length > 1 && <Badge tone="accent" title={list(s.versions).join(', ')}>+{list(s.versions).length - 1}</Badge>}</span> },
     { key: 'rate', head: 'Rate', num: true, sort: (s) => last(s.rate) ?? -1, cell: (s) => line(s, 'Rate', s.rate, format.rate(last(s.rate))) },
     { key: 'errors', head: 'Failed', num: true, from: 480, sort: (s) => lately(s.errors, s.rate, o.step) ?? -1, cell: (s) => { const e = lately(s.errors, s.rate, o.step) ?? 0; return <span class={e >= clear ? 'bad' : e > 0 ? '' : 'faint'}>{line(s, 'Failures', s.errors, format.share(e), { tone: e >= clear ? 'bad' : 'plain', max: 0.02 })}</span>; } },

@@ -1,6 +1,6 @@
-import { list, now, useQuery, type Group, type Outbox, type Queues, type Topic } from '../api';
+import { list, now, useQuery, type Group, type Outbox, type ParkedCount, type Queues, type Topic } from '../api';
 import { Badge, Empty, Loaded, Notice, Page, Panel, Service, Table, format, type Column } from '../ui';
-import { Parked } from './parked';
+import { DeadLetters } from './dead';
 import './queues.css';
 
 // QueuesPage shows how far consumers are behind, and what they could not take.
@@ -11,12 +11,14 @@ export function QueuesPage() {
       <Loaded query={q} what="The queues">
         {(d) => (
           <>
-            {list(d.missing).map((m) => <Notice key={m.service} kind="warn">What {m.service} keeps is missing here: {m.error}</Notice>)}
-            {list(d.topics).length + list(d.groups).length + list(d.dead).length === 0
-              ? <section class="panel"><Empty icon="queues" title="No topic has messages yet">A service publishes by its outbox, or by POST to <code>MUSTER_BUS_URL</code>.</Empty></section>
+            {list(d.missing).map((m) => <Notice key={m.error} kind="warn">Something is missing here: {m.error}</Notice>)}
+            {list(d.topics).length + list(d.groups).length + list(d.dead).length + list(d.outboxes).length === 0 && list(d.missing).length === 0
+              ? <section class="panel">{d.broker
+                ? <Empty icon="queues" title="No topic has messages yet">A service publishes by its outbox, or by POST to <code>MUSTER_BUS_URL</code>.</Empty>
+                : <Empty icon="queues" title="This fleet has no broker">It gets one as soon as a service says <code>publishes:</code> or <code>on:</code> in muster.yaml.</Empty>}</section>
               : <>
-                <Groups groups={list(d.groups)} />
-                <Parked entries={list(d.dead)} reload={q.reload} />
+                <Groups groups={list(d.groups)} parked={list(d.parked)} />
+                <DeadLetters entries={list(d.dead)} more={d.more} reload={q.reload} />
                 <div class="grid-2"><Topics topics={list(d.topics)} /><Outboxes outboxes={list(d.outboxes)} /></div>
               </>}
           </>
@@ -26,41 +28,61 @@ export function QueuesPage() {
   );
 }
 
-const behind = (g: Group) => g.oldest_ns / 1e6;
+// Row is a group, and what its consumers set aside.
+interface Row extends Group { waiting: number; dead: number; waits: number; tries: number; told: boolean }
 
-function Groups({ groups }: { groups: Group[] }) {
-  const most = Math.max(1, ...groups.map((g) => g.lag));
-  const columns: Column<Group>[] = [
-    { key: 'name', head: 'Group', sort: (g) => g.name, width: '18%', cell: (g) => <Service name={g.name} strong /> },
-    { key: 'lag', head: 'Lag', sort: (g) => g.lag, width: '30%', cell: (g) => <span class="lag"><span class="num">{g.lag ? format.whole(g.lag) : <span class="faint">0</span>}</span><span class="lag-bar" aria-hidden="true"><span class={behind(g) > 10_000 ? 'warn' : ''} style={{ width: `${(g.lag / most) * 100}%` }} /></span></span> },
-    { key: 'oldest', head: 'Oldest waits', num: true, width: '124px', sort: behind, cell: (g) => (g.lag ? <span class={behind(g) > 10_000 ? 'warn strong' : ''}>{format.duration(behind(g))}</span> : <span class="faint">–</span>) },
-    { key: 'pending', head: 'In work', num: true, width: '96px', from: 480, sort: (g) => g.pending, cell: (g) => (g.pending ? format.whole(g.pending) : <span class="faint">0</span>) },
-    { key: 'topics', head: 'Topics', from: 640, cell: (g) => <span class="muted" title={list(g.topics).join(', ')}>{list(g.topics).join(', ')}</span> },
+const late = 10_000; // ms that the oldest message may wait before it is marked
+
+const behind = (g: Row) => g.oldest_ns / 1e6;
+
+function rowsOf(groups: Group[], parked: ParkedCount[]): Row[] {
+  const names = [...new Set([...groups.map((g) => g.name), ...parked.filter((p) => p.waiting + p.dead > 0).map((p) => p.group)])].sort();
+  return names.map((name) => {
+    const of = parked.filter((p) => p.group === name);
+    const g = groups.find((x) => x.name === name) ?? { name, topics: [], lag: 0, oldest_ns: 0, pending: 0 };
+    return {
+      ...g, told: of.length > 0, waiting: of.reduce((a, p) => a + p.waiting, 0), dead: of.reduce((a, p) => a + p.dead, 0),
+      waits: 1000 * Math.max(0, ...of.map((p) => p.oldest_seconds)), tries: Math.max(0, ...of.map((p) => p.attempts)),
+    };
+  });
+}
+
+function Groups({ groups, parked }: { groups: Group[]; parked: ParkedCount[] }) {
+  const rows = rowsOf(groups, parked);
+  const most = Math.max(1, ...rows.map((g) => g.lag));
+  const aside = (g: Row) => {
+    if (!g.told) return <span class="faint" title="Who keeps them does not answer">?</span>;
+    if (g.waiting === 0) return <span class="faint">0</span>;
+    return <span class="warn" title={`the oldest since ${format.duration(g.waits)}, after up to ${g.tries} tries`}>{format.whole(g.waiting)}</span>;
+  };
+  const columns: Column<Row>[] = [
+    { key: 'name', head: 'Group', sort: (g) => g.name, width: '16%', cell: (g) => <Service name={g.name} strong /> },
+    { key: 'lag', head: 'Lag', sort: (g) => g.lag, width: '22%', cell: (g) => <span class="lag"><span class="num">{g.lag ? format.whole(g.lag) : <span class="faint">0</span>}</span><span class="lag-bar" aria-hidden="true"><span class={behind(g) > late ? 'warn' : ''} style={{ width: `${(g.lag / most) * 100}%` }} /></span></span> },
+    { key: 'oldest', head: 'Oldest waits', num: true, width: '124px', from: 480, sort: behind, cell: (g) => (g.lag ? <span class={behind(g) > late ? 'warn strong' : ''}>{format.duration(behind(g))}</span> : <span class="faint">–</span>) },
+    { key: 'pending', head: 'In work', num: true, width: '96px', from: 640, sort: (g) => g.pending, cell: (g) => (g.pending ? format.whole(g.pending) : <span class="faint">0</span>) },
+    { key: 'waiting', head: 'To be retried', num: true, width: '120px', from: 640, sort: (g) => g.waiting, cell: aside },
+    { key: 'dead', head: 'Dead', num: true, width: '80px', sort: (g) => g.dead, cell: (g) => (g.dead ? <span class="bad strong">{format.whole(g.dead)}</span> : <span class="faint">{g.told ? '0' : '?'}</span>) },
+    { key: 'topics', head: 'Topics', from: 800, cell: (g) => <span class="muted" title={list(g.topics).join(', ')}>{list(g.topics).join(', ')}</span> },
   ];
-  return <Panel title="Consumers" sub={format.count(groups.length)} flush>{groups.length ? <Table label="Consumers" columns={columns} rows={groups} rowKey={(g) => g.name} keys={false} tone={(g) => (behind(g) > 10_000 && g.lag ? 'warn' : undefined)} /> : <Empty title="Nobody consumes">No group has subscribed to a topic.</Empty>}</Panel>;
+  return <Panel title="Consumers" sub={format.count(rows.length)} flush>{rows.length ? <Table label="Consumers" columns={columns} rows={rows} rowKey={(g) => g.name} keys={false} tone={(g) => (g.dead ? 'bad' : (behind(g) > late && g.lag) || g.waiting ? 'warn' : undefined)} /> : <Empty title="Nobody consumes">No group has subscribed to a topic.</Empty>}</Panel>;
 }
 
 function Topics({ topics }: { topics: Topic[] }) {
   const columns: Column<Topic>[] = [
-    { key: 'name', head: 'Topic', sort: (t) => t.name, cell: (t) => <span class="mono">{t.name}</span> },
+    { key: 'name', head: 'Topic', sort: (t) => t.name, cell: (t) => <span class="mono" title={t.name}>{t.name}</span> },
     { key: 'messages', head: 'Kept', num: true, width: '96px', sort: (t) => t.messages, cell: (t) => format.whole(t.messages) },
-    { key: 'last', head: 'Last', num: true, width: '110px', sort: (t) => t.last ?? '', cell: (t) => <span class="muted">{t.last ? format.ago(Date.parse(t.last), now()) : '–'}</span> },
+    { key: 'last', head: 'Stream’s last', num: true, width: '120px', sort: (t) => t.last ?? '', cell: (t) => <span class="muted" title={t.last}>{t.last ? format.ago(Date.parse(t.last), now()) : '–'}</span> },
   ];
-  return <Panel title="Topics" sub={format.count(topics.length)} flush><Table label="Topics" columns={columns} rows={topics} rowKey={(t) => t.name} keys={false} /></Panel>;
-}
-
-// oldestOf reads how long an outbox's oldest message waits: a moment, or seconds.
-function oldestOf(o: Outbox): string {
-  if (typeof o.oldest === 'number') return o.oldest > 0 ? format.duration(o.oldest * 1000) : '–';
-  if (typeof o.oldest === 'string' && !Number.isNaN(Date.parse(o.oldest)) && !o.oldest.startsWith('0001')) return format.duration(Math.max(0, now() - Date.parse(o.oldest)));
-  return '–';
+  return <Panel title="Topics" sub={format.count(topics.length)} flush>{topics.length ? <Table label="Topics" columns={columns} rows={topics} rowKey={(t) => t.name} keys={false} /> : <Empty title="No topic has messages">What services publish shows here.</Empty>}</Panel>;
 }
 
 function Outboxes({ outboxes }: { outboxes: Outbox[] }) {
+  const refused = (o: Outbox) => list(o.refused).length;
   const columns: Column<Outbox>[] = [
     { key: 'service', head: 'Outbox of', sort: (o) => o.service, cell: (o) => <Service name={o.service} /> },
-    { key: 'messages', head: 'Waiting', num: true, width: '96px', sort: (o) => o.messages, cell: (o) => (o.messages ? <Badge tone={o.messages > 100 ? 'warn' : 'plain'}>{format.whole(o.messages)}</Badge> : <span class="faint">0</span>) },
-    { key: 'oldest', head: 'Oldest', num: true, width: '110px', cell: (o) => <span class="muted">{o.messages ? oldestOf(o) : '–'}</span> },
+    { key: 'waiting', head: 'Waiting', num: true, width: '96px', sort: (o) => o.waiting, cell: (o) => (o.waiting ? <Badge tone={o.oldest_seconds * 1000 > late ? 'warn' : 'plain'}>{format.whole(o.waiting)}</Badge> : <span class="faint">0</span>) },
+    { key: 'refused', head: 'Refused', num: true, width: '96px', sort: refused, cell: (o) => (refused(o) ? <Badge tone="bad" title="The broker refused them for good: they are among the dead letters">{format.whole(refused(o))}{o.more ? '+' : ''}</Badge> : <span class="faint">0</span>) },
+    { key: 'oldest', head: 'Oldest', num: true, width: '110px', sort: (o) => o.oldest_seconds, cell: (o) => (o.waiting ? <span class={o.oldest_seconds * 1000 > late ? 'warn' : 'muted'}>{format.duration(o.oldest_seconds * 1000)}</span> : <span class="faint">–</span>) },
   ];
-  return <Panel title="Outboxes" sub={format.count(outboxes.length)} flush>{outboxes.length ? <Table label="Outboxes" columns={columns} rows={outboxes} rowKey={(o) => o.service} keys={false} /> : <Empty title="No service has an outbox">Messages that wait for the broker show here.</Empty>}</Panel>;
+  return <Panel title="Outboxes" sub={format.count(outboxes.length)} flush>{outboxes.length ? <Table label="Outboxes" columns={columns} rows={outboxes} rowKey={(o) => o.service} keys={false} tone={(o) => (refused(o) ? 'bad' : o.waiting && o.oldest_seconds * 1000 > late ? 'warn' : undefined)} /> : <Empty title="No service has an outbox">Messages that wait for the broker show here.</Empty>}</Panel>;
 }

@@ -2,7 +2,7 @@ import { list, useQuery, type Catalog, type Instance } from '../api';
 import { setParams, useRoute } from '../app/router';
 import { Badge, Empty, Field, Loaded, Page, Panel, Service, Table, Toolbar, format, type Column, type Tone } from '../ui';
 
-const tones: Record<string, Tone> = { ready: 'good', draining: 'warn', starting: 'info', unready: 'bad', failed: 'bad' };
+const tones: Record<string, Tone> = { ready: 'good', draining: 'warn', starting: 'info' };
 
 const columns: Column<Instance>[] = [
   { key: 'service', head: 'Service', sort: (i) => i.service, width: '17%', cell: (i) => <Service name={i.service} strong /> },
@@ -35,7 +35,7 @@ export function RegistryPage() {
           if (all.length === 0) return <section class="panel"><Empty icon="registry" title="Nothing is registered">Instances come here with their lease: <code>muster up</code> starts a fleet; a library service that is given <code>MUSTER_REGISTRY_URL</code> registers itself.</Empty></section>;
           return (
             <Panel title="Instances" sub={`${ready} of ${all.length} ready`} flush>
-              {rows.length ? <Table label="Instances" columns={columns} rows={rows} rowKey={(i) => i.id} href={(i) => `/logs?service=${encodeURIComponent(i.service)}`} tone={(i) => (i.state === 'ready' ? undefined : tones[i.state] === 'bad' ? 'bad' : 'warn')} />
+              {rows.length ? <Table label="Instances" columns={columns} rows={rows} rowKey={(i) => i.id} href={(i) => `/logs?service=${encodeURIComponent(i.service)}`} tone={(i) => (i.state === 'ready' ? undefined : 'warn')} />
                 : <Empty title={`No instance matches “${r.get('q')}”`}>{all.length} others are registered.</Empty>}
             </Panel>
           );

@@ -58,31 +58,44 @@ export function token(name: string): string {
 }
 
 // Hues of OKLCH, in which equal lightness looks equally light, so that names written in
-// any of these colours can be read. None is near red, which means failure.
-const hues = [280, 195, 70, 245, 325, 130, 355, 165, 95, 262, 148, 305];
-const places = new Map<string, number>();
+// any of these colours can be read. None is near red, which means failure. Neighbours
+// differ in lightness, too.
+const hues = [58, 84, 110, 136, 162, 188, 214, 240, 266, 292, 318, 344];
+let places = new Map<string, number>();
 
-// nameServices gives services their colours in a fixed order, so that a service has the
-// same colour on every page and in every session that knows the same services.
+// nameServices gives services their colours: each the one that its name stands for, or
+// the next that is free. So a service has the same colour on every page and in every
+// session that knows the same services, and few change when another comes.
 export function nameServices(names: string[]) {
-  [...names].sort().forEach(place);
-}
-
-function place(name: string): number {
-  let p = places.get(name);
-  if (p === undefined) {
-    p = places.size;
+  const taken = new Set<number>();
+  places = new Map();
+  for (const name of [...new Set(names)].sort()) {
+    let p = own(name);
+    for (let i = 1; taken.has(p) && i < 3 * hues.length; i++) p = ((own(name) + i) % hues.length) + hues.length * Math.floor(i / hues.length);
+    taken.add(p);
     places.set(name, p);
   }
-  return p;
+}
+
+// own is the place of a colour that a name stands for, whoever else there is.
+function own(name: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) h = Math.imul(h ^ name.charCodeAt(i), 0x01000193);
+  return ((h ^ (h >>> 15)) >>> 0) % hues.length;
 }
 
 // serviceColor returns the colour of a service in the present theme.
-export function serviceColor(name: string, t: Theme = theme()): string { return seriesColor(place(name), t); }
+export function serviceColor(name: string, t: Theme = theme()): string { return color(places.get(name) ?? own(name), t); }
 
-// seriesColor is serviceColor for the n-th line of a chart.
+// seriesColor is the colour of the n-th line of a chart: those that follow each other are
+// far apart.
 export function seriesColor(n: number, t: Theme = theme()): string {
-  const hue = hues[n % hues.length];
-  const round = Math.floor(n / hues.length) % 3;
-  return t === 'dark' ? `oklch(${0.78 - round * 0.09} 0.13 ${hue})` : `oklch(${0.515 - round * 0.06} 0.155 ${hue})`;
+  return color(((8 + n * 5) % hues.length) + hues.length * Math.floor(n / hues.length), t);
+}
+
+function color(place: number, t: Theme): string {
+  const at = place % hues.length;
+  const round = Math.floor(place / hues.length) % 3;
+  const [light, chroma] = t === 'dark' ? [at % 2 ? 0.83 : 0.72, 0.125] : [at % 2 ? 0.44 : 0.535, at % 2 ? 0.125 : 0.15];
+  return `oklch(${(light - round * 0.05).toFixed(3)} ${chroma} ${hues[at]})`;
 }

@@ -3,7 +3,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/ho
 import { Button, useTheme } from '../ui';
 import { clock, duration, whole } from '../ui/format';
 import { bands, bin, boxOf, columnOf, durationAt, rowOf, timeAt, total, type Box, type Cell, type Grid, type Point } from './heat';
-import { px } from './px';
+import { px } from '../ui/px';
 import { paintHeat, gutter, foot } from './paintheat';
 
 const tall = 168, rows = 24;

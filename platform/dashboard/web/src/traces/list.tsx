@@ -31,7 +31,7 @@ export function TraceList({ traces, now }: { traces: Summary[]; now: number }) {
     },
     { key: 'start', head: 'Started', width: '148px', num: true, from: 480, sort: (t) => t.start, cell: (t) => <time dateTime={new Date(t.start).toISOString()} title={clock(t.start, true)}>{day(t)}<span class="faint">.{String(Math.floor(t.start % 1000)).padStart(3, '0')}</span></time> },
   ];
-  return <Table label="Traces" columns={columns} rows={traces} rowKey={(t) => t.trace} href={(t) => '/traces/' + t.trace} />;
+  return <Table label="Traces" first="66%" columns={columns} rows={traces} rowKey={(t) => t.trace} href={(t) => '/traces/' + t.trace} />;
 }
 
 // Share draws how many of a trace's spans are whose, and says so.

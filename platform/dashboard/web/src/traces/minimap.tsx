@@ -6,7 +6,7 @@ import { canvasColors } from './colors';
 import type { Layout } from './layout';
 import { paintOverview } from './paint';
 import { duration } from '../ui/format';
-import { px } from './px';
+import { px } from '../ui/px';
 import { fit, pan, zoom, type View } from './view';
 
 const tall = 52;

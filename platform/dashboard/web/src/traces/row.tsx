@@ -1,6 +1,6 @@
 import type { Log, Span } from '../api';
 import { serviceColor } from '../theme/theme';
-import { px } from './px';
+import { px } from '../ui/px';
 import { below, criticalTime, isCritical, type Layout } from './layout';
 import { duration } from '../ui/format';
 

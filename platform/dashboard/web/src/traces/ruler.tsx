@@ -1,7 +1,7 @@
 // The head of the waterfall: round times, dragged over to zoom, and the divider of the columns.
 import { useRef, useState } from 'preact/hooks';
 import { duration } from '../ui/format';
-import { px } from './px';
+import { px } from '../ui/px';
 import { fit, type View } from './view';
 
 export const rulerHeight = 28;

@@ -3,14 +3,16 @@ import { useMemo } from 'preact/hooks';
 import { list, now, useQuery, withQuery, type Log, type Logs, type Trace } from '../api';
 import { go } from '../app/router';
 import { Button, Empty, ErrorState, Icon, Notice, Page, Skeleton } from '../ui';
-import { moment } from '../ui/format';
+import { moment, whole } from '../ui/format';
 import { listAddress } from './back';
 import { TraceView } from './traceview';
+
+const mostLogs = 5000; // that are marked in the trace
 
 export function TracePage({ id }: { id: string }) {
   const q = useQuery<Trace>('/v1/telemetry/traces/' + encodeURIComponent(id));
   // Logs are asked for beside the trace, not after it; a trace without them is shown.
-  const logs = useQuery<Logs>(withQuery('/v1/telemetry/logs', { trace: id, limit: 5000 }));
+  const logs = useQuery<Logs>(withQuery('/v1/telemetry/logs', { trace: id, limit: mostLogs }));
   const bySpan = useMemo(() => group(list(logs.data?.logs)), [logs.data]);
 
   const back = <a class="back" href={listAddress()} aria-label="All traces"><Icon name="left" /></a>;
@@ -38,6 +40,7 @@ export function TracePage({ id }: { id: string }) {
       </>}>
       {q.error && <Notice kind="warn" action={<Button small onClick={q.reload}>Try again</Button>}>The trace could not be loaded anew: {q.error.message}</Notice>}
       {logs.error && <Notice kind="warn" action={<Button small onClick={logs.reload}>Try again</Button>}>Its log records could not be loaded: {logs.error.message}</Notice>}
+      {logs.data?.more && <Notice>The trace has more than {whole(mostLogs)} log records: the newest {whole(mostLogs)} of them are marked in it. <a href={'/logs?trace=' + t.trace}>See all</a></Notice>}
       <TraceView key={t.trace} trace={t} logs={bySpan} />
     </Page>
   );

@@ -1,7 +1,8 @@
 // The traces: when and how long they were, and those looked for.
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import { list, now, subscribe, useQuery, type Points, type Services, type Traces } from '../api';
+import { list, now, subscribe, useQuery, type Points, type Traces } from '../api';
 import { setParams, useRoute } from '../app/router';
+import { useServices } from '../app/services';
 import { Button, Empty, ErrorState, Loaded, Notice, Page, Panel, Skeleton, TimeRange, Toggle, rangeOf, setRange } from '../ui';
 import { whole } from '../ui/format';
 import { remember } from './back';
@@ -17,12 +18,12 @@ export function TracesPage() {
   const route = useRoute();
   remember(location.search);
   const f = filterOf(route);
-  const key = rangeOf(route, '1h').key;
+  const key = rangeOf(route).key;
   const live = route.get('live') !== 'off';
   const [turn, again] = useState(0);
   const [limit, setLimit] = useState(page);
-  // "The last hour" is asked for anew on each turn, not on each drawing.
-  const range = useMemo(() => rangeOf(route, '1h'), [key, turn]);
+  // "The last 15 minutes" are asked for anew on each turn, not on each drawing.
+  const range = useMemo(() => rangeOf(route), [key, turn]);
   const following = live && !!range.last && !f.box;
 
   // The list follows what comes in, at most every 4 s, while its reader is at its head.
@@ -43,7 +44,7 @@ export function TracesPage() {
     };
   }, [following]);
 
-  const services = useQuery<Services>('/v1/telemetry/services', { keep: true });
+  const services = useServices();
   const points = useQuery<Points>(pathOf('points', f, range.from, range.until, 5000), { keep: true });
   const traces = useQuery<Traces>(pathOf('traces', f, range.from, range.until, limit), { keep: true });
   const shape = JSON.stringify([f, key]);
@@ -60,7 +61,7 @@ export function TracesPage() {
       <Button kind="quiet" icon="refresh" label="Load again" onClick={() => again((n) => n + 1)} />
       <TimeRange range={range} />
     </>}>
-      <Filters filter={f} services={list(services.data?.services)} onClear={filtered ? clear : undefined} />
+      <Filters filter={f} services={list(services)} onClear={filtered ? clear : undefined} />
       <Panel title="Latency" sub={note(points.data, dots.length, f)}>
         {points.error && !points.data ? <ErrorState error={points.error} what="The heat map" retry={points.reload} />
           : !points.data ? <Skeleton rows={1} height={188} />

@@ -150,7 +150,7 @@ export function TraceView({ trace, logs }: { trace: Trace; logs: ReadonlyMap<str
           {list(trace.services).map((s) => (
             <li key={s.name}>
               <button type="button" onClick={() => search('service:' + s.name)} title={'Find the spans of ' + s.name}>
-                <Service name={s.name} /> <span class="num faint">{s.spans}</span>{s.errors > 0 && <Badge tone="bad">{s.errors}</Badge>}
+                <Service name={s.name} /> <span class="num faint">{digits(s.spans)}</span>{s.errors > 0 && <Badge tone="bad">{digits(s.errors)}</Badge>}
               </button>
             </li>
           ))}

@@ -9,7 +9,7 @@ import { below, onScreen, rowOf, type Layout } from './layout';
 import { paintBars, rowHeight } from './paint';
 import { Row } from './row';
 import { Ruler, rulerHeight } from './ruler';
-import { px } from './px';
+import { px } from '../ui/px';
 import { durationTicks } from './ticks';
 import { zoom, type View } from './view';
 

@@ -1,7 +1,8 @@
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import { seriesColor, token, useTheme } from '../theme/theme';
-import { clock, count } from './format';
+import { count, timeLabels } from './format';
+import { px } from './px';
 
 export interface Line { name: string; values: Series; color?: string }
 type Series = (number | null)[];
@@ -12,6 +13,7 @@ export interface ChartProps {
   lines: Line[];
   height?: number;
   format?: (n: number) => string; // of values
+  binary?: boolean; // values are bytes: round ones are powers of two
   area?: boolean;
   bars?: boolean; // of the first line
   from?: number; until?: number; // the range shown, ms; else that of the times
@@ -30,7 +32,7 @@ export function Chart(p: ChartProps) {
   const latest = useRef(p);
   latest.current = p;
   const t = useTheme();
-  const shape = p.lines.map((l) => `${l.name}\u0000${l.color ?? ''}`).join('\u0001') + `|${p.height}|${p.area}|${p.bars}|${p.sync}|${!!p.onRange}`;
+  const shape = p.lines.map((l) => `${l.name}\u0000${l.color ?? ''}`).join('\u0001') + `|${p.height}|${p.area}|${p.bars}|${p.sync}|${!!p.onRange}|${!!p.binary}`;
 
   useEffect(() => {
     const el = box.current;
@@ -61,8 +63,18 @@ export function Chart(p: ChartProps) {
     });
   }, [p.times, p.lines, p.from, p.until, p.hidden]);
 
-  return <div ref={box} class="chart" role="img" aria-label={p.label} style={{ height: p.height ?? 200 }} />;
+  return <div ref={box} class="chart" role="img" aria-label={p.label} style={{ height: px(p.height ?? 200) }} />;
 }
+
+// alone are the values that have none beside them: no line goes through them.
+const alone: uPlot.Series.Points.Filter = (u, i) => {
+  const v = u.data[i];
+  const list: number[] = [];
+  for (let k = 0; k < v.length; k++) if (v[k] !== null && (v[k - 1] ?? null) === null && (v[k + 1] ?? null) === null) list.push(k);
+  return list;
+};
+
+const powersOfTwo = Array.from({ length: 61 }, (_, i) => 2 ** i);
 
 function dataOf(p: ChartProps): uPlot.AlignedData {
   return [p.times.map((ms) => ms / 1000), ...p.lines.map((l) => l.values)];
@@ -80,20 +92,20 @@ function options(latest: { current: ChartProps }, width: number): uPlot.Options 
   const axis = { stroke: faint, font: `11px ${token('--font')}`, grid: { stroke: token('--line'), width: 1 }, ticks: { show: false } };
   const format = (n: number) => (latest.current.format ?? count)(n);
   return {
-    width, height: p.height ?? 200, padding: [8, 8, 0, 0], legend: { show: false },
+    width, height: p.height ?? 200, padding: [8, 28, 0, 0], legend: { show: false },
     cursor: {
       y: false, points: { size: 6 }, sync: p.sync ? { key: p.sync } : undefined,
       drag: { x: !!p.onRange, y: false, setScale: false },
     },
     scales: { x: { time: true, range: () => { const r = range(latest.current); return [r.min, r.max]; } }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high ?? 0) > 0 ? high * 1.08 : 1] } },
     axes: [
-      { ...axis, size: 28, grid: { show: false }, space: 72, values: (_, at, __, ___, step) => at.map((s) => (step >= 60 ? clock(s * 1000).slice(0, 5) : clock(s * 1000))) },
-      { ...axis, size: (_, values) => Math.max(40, ...(values ?? []).map((v) => v.length * 6.4 + 14)), space: 32, values: (_, at) => at.map((v) => format(v)) },
+      { ...axis, size: 28, grid: { show: false }, space: 72, values: (_, at, __, ___, step) => timeLabels(at, step) },
+      { ...axis, size: (_, values) => Math.max(40, ...(values ?? []).map((v) => v.length * 6.4 + 14)), space: 32, incrs: p.binary ? powersOfTwo : undefined, values: (_, at) => at.map((v) => format(v)) },
     ],
     series: [{}, ...p.lines.map((l, i): uPlot.Series => {
       const color = l.color ?? seriesColor(i);
       return {
-        label: l.name, stroke: color, width: 1.5, points: { show: false }, spanGaps: false, show: !p.hidden?.has(l.name),
+        label: l.name, stroke: color, width: 1.5, points: { show: !p.bars, size: 4, fill: color, filter: alone }, spanGaps: false, show: !p.hidden?.has(l.name),
         fill: p.area || p.bars ? `color-mix(in srgb, ${color} ${p.bars ? 60 : 12}%, transparent)` : undefined,
         paths: p.bars ? uPlot.paths.bars!({ size: [0.8, 24] }) : undefined,
       };

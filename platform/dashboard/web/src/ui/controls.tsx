@@ -1,6 +1,7 @@
 import type { ComponentChildren, JSX, Ref } from 'preact';
 import { useId } from 'preact/hooks';
 import { Icon, type IconName } from './icons';
+import { px } from './px';
 
 export interface ButtonProps {
   children?: ComponentChildren; onClick?: (e: MouseEvent) => void; kind?: 'plain' | 'main' | 'danger' | 'quiet'; icon?: IconName;
@@ -26,7 +27,7 @@ export interface FieldProps {
 export function Field({ label, value, onInput, onEnter, placeholder, icon, hideLabel, search, mono, list, inputRef, width, error, required }: FieldProps) {
   const id = useId();
   return (
-    <div class="field" style={width ? { width } : undefined}>
+    <div class="field" style={width ? { width: typeof width === 'number' ? px(width) : width } : undefined}>
       <label for={id} class={hideLabel ? 'only-read' : undefined}>{label}</label>
       <span class="box">
         {icon && <Icon name={icon} />}

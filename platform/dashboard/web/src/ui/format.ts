@@ -57,7 +57,7 @@ export function bytes(n: number | null | undefined): string {
   if (n === null || n === undefined || !Number.isFinite(n)) return '–';
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let u = 0;
-  while (Math.abs(n) >= 1000 && u < units.length - 1) { n /= 1024; u++; }
+  while (Math.abs(n) >= (u === 0 ? 1024 : 1000) && u < units.length - 1) { n /= 1024; u++; }
   return `${digits(n)}${nbsp}${units[u]}`;
 }
 
@@ -76,6 +76,17 @@ const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 export function moment(ms: number, now: number): string {
   const d = new Date(ms);
   return d.toDateString() === new Date(now).toDateString() ? clock(ms) : `${d.getDate()} ${months[d.getMonth()]} ${clock(ms)}`;
+}
+
+// timeLabels writes the ticks of an axis of time, seconds since 1970, that are step s apart:
+// the time of day, and the day where one begins; where only days are ticks, days.
+export function timeLabels(ticks: number[], step: number): string[] {
+  return ticks.map((s) => {
+    const d = new Date(s * 1000);
+    const t = clock(s * 1000);
+    if (step >= 86_400 || (step >= 1 && t === '00:00:00')) return `${d.getDate()} ${months[d.getMonth()]}`;
+    return step >= 60 ? t.slice(0, 5) : clock(s * 1000, step < 1);
+  });
 }
 
 // ago writes how long something is past: "now", "12 s ago", "3 min ago", "2 d ago".

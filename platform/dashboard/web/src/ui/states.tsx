@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { ApiError, Query } from '../api';
 import { Button } from './controls';
 import { Icon, type IconName } from './icons';
+import { px } from './px';
 
 // Empty says what would be here and how it comes here.
 export function Empty({ title, children, icon = 'search', action }: { title: string; children?: ComponentChildren; icon?: IconName; action?: ComponentChildren }) {
@@ -38,9 +39,9 @@ export function Skeleton({ rows = 6, height = 36 }: { rows?: number; height?: nu
     return () => clearTimeout(t);
   }, []);
   return (
-    <div class="skeleton" role="status" aria-label="Loading" aria-busy="true" style={{ minHeight: rows * height }}>
+    <div class="skeleton" role="status" aria-label="Loading" aria-busy="true" style={{ minHeight: px(rows * height) }}>
       {late && Array.from({ length: rows }, (_, i) => (
-        <div key={i} class="skeleton-row" style={{ height }}><span style={{ width: `${22 + ((i * 37) % 30)}%` }} /><span style={{ width: `${12 + ((i * 23) % 18)}%` }} /></div>
+        <div key={i} class="skeleton-row" style={{ height: px(height) }}><span style={{ width: `${22 + ((i * 37) % 30)}%` }} /><span style={{ width: `${12 + ((i * 23) % 18)}%` }} /></div>
       ))}
     </div>
   );

@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { useKeys } from '../app/keys';
 import { Icon } from './icons';
+import { px } from './px';
 
 export interface Column<T> {
   key: string; head: string; cell: (row: T) => ComponentChildren; sort?: (row: T) => number | string;
@@ -15,6 +16,7 @@ export interface TableProps<T> {
   label: string; columns: Column<T>[]; rows: T[]; rowKey: (row: T) => string; onOpen?: (row: T) => void;
   href?: (row: T) => string; // where a row leads: its first cell becomes the link
   selected?: string; sortBy?: string; descending?: boolean; keys?: boolean; tone?: (row: T) => 'bad' | 'warn' | undefined; height?: number;
+  first?: string; // width of the first column where the table is narrow
 }
 
 const overscan = 12;
@@ -22,7 +24,7 @@ const many = 150; // rows from which only those in sight are drawn
 
 // Table shows rows of one height. j and k move, Enter opens. Of many rows only those in
 // sight are in the document; aria-rowcount tells how many there are.
-export function Table<T>({ label, columns, rows, rowKey, onOpen, href, selected, sortBy, descending, keys = true, tone, height = 36 }: TableProps<T>) {
+export function Table<T>({ label, columns, rows, rowKey, onOpen, href, selected, sortBy, descending, keys = true, tone, height = 36, first = '42%' }: TableProps<T>) {
   const [order, setOrder] = useState<{ key: string; down: boolean } | null>(sortBy ? { key: sortBy, down: descending ?? false } : null);
   const body = useRef<HTMLTableSectionElement>(null);
   const [at, draw] = useState(-1);
@@ -78,12 +80,13 @@ export function Table<T>({ label, columns, rows, rowKey, onOpen, href, selected,
   useEffect(focus, [at]);
   useKeys(keys ? { j: () => move(1), k: () => move(-1) } : {}, [keys, sorted.length, height]);
 
+  // The gaps are one cell: columns that a narrow table hides must not come back by them.
   const from = windowed ? Math.min(seen.from, sorted.length) : 0;
   const until = windowed ? Math.min(seen.until, sorted.length) : sorted.length;
   const opens = !!(onOpen || href);
   return (
     <div class="table-box">
-      <table class={`table${opens ? ' opens' : ''}`} aria-label={label} aria-rowcount={windowed ? sorted.length + 1 : undefined}>
+      <table class={`table${opens ? ' opens' : ''}`} style={{ '--row': px(height), '--first': first }} aria-label={label} aria-rowcount={windowed ? sorted.length + 1 : undefined}>
         <thead>
           <tr>
             {columns.map((c) => (
@@ -98,12 +101,12 @@ export function Table<T>({ label, columns, rows, rowKey, onOpen, href, selected,
           </tr>
         </thead>
         <tbody ref={body}>
-          {from > 0 && <tr aria-hidden="true" class="gap"><td colSpan={columns.length} style={{ height: from * height }} /></tr>}
+          {from > 0 && <tr aria-hidden="true" class="gap"><td style={{ height: px(from * height) }} /></tr>}
           {sorted.slice(from, until).map((row, i) => {
             const n = from + i;
             const key = rowKey(row);
             return (
-              <tr key={key} data-row={n} tabIndex={opens ? (n === Math.max(at, 0) ? 0 : -1) : undefined} class={`${tone?.(row) ? `row-${tone(row)}` : ''}${selected === key ? ' selected' : ''}`} style={{ height }} aria-rowindex={windowed ? n + 2 : undefined} aria-selected={selected === key ? true : undefined}
+              <tr key={key} data-row={n} tabIndex={opens ? (n === Math.max(at, 0) ? 0 : -1) : undefined} class={`${tone?.(row) ? `row-${tone(row)}` : ''}${selected === key ? ' selected' : ''}`} aria-rowindex={windowed ? n + 2 : undefined} aria-selected={selected === key ? true : undefined}
                 onFocus={() => setAt(n)}
                 onClick={opens ? (e) => {
                   if ((e.target as Element).closest('a,button,input') || getSelection()?.toString()) return;
@@ -122,7 +125,7 @@ export function Table<T>({ label, columns, rows, rowKey, onOpen, href, selected,
               </tr>
             );
           })}
-          {until < sorted.length && <tr aria-hidden="true" class="gap"><td colSpan={columns.length} style={{ height: (sorted.length - until) * height }} /></tr>}
+          {until < sorted.length && <tr aria-hidden="true" class="gap"><td style={{ height: px((sorted.length - until) * height) }} /></tr>}
         </tbody>
       </table>
     </div>

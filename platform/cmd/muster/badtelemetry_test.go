@@ -62,7 +62,7 @@ func startSink(t *testing.T, dir string) *aSink {
 // post sends a body and returns the status.
 func (s *aSink) post(path, kind string, body []byte) (status int, answer string) {
 	s.t.Helper()
-	res, err := http.Post(s.url+path, kind, bytes.NewReader(body)) //nolint:noctx // a test's own server
+	res, err := http.Post(s.url+path, kind, bytes.NewReader(body))
 	if err != nil {
 		s.t.Fatalf("the dashboard is gone: %v", err)
 	}
@@ -86,7 +86,7 @@ func (s *aSink) span(start, end time.Time, more string) []byte {
 
 func (s *aSink) health() (h query.Health) {
 	s.t.Helper()
-	res, err := http.Get(s.url + "/v1/telemetry/health") //nolint:noctx // a test's own server
+	res, err := http.Get(s.url + "/v1/telemetry/health")
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		return nil
 	})
-	res, err := http.Get(s.url + "/v1/telemetry/traces/" + hex.EncodeToString([]byte(fmt.Sprintf("span %011d", 1)))) //nolint:noctx // a test's own server
+	res, err := http.Get(s.url + "/v1/telemetry/traces/" + hex.EncodeToString([]byte(fmt.Sprintf("span %011d", 1))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func within(t *testing.T, bound time.Duration, what string, look func() error) {
 
 // ask reads JSON.
 func (d *aDemo) ask(path string, out any) error {
-	res, err := http.Get(d.control + path) //nolint:noctx // a test's own server
+	res, err := http.Get(d.control + path)
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func TestOneOrderIsOneTrace(t *testing.T) {
 
 func (d *aDemo) post(path, body string) (id string) {
 	d.t.Helper()
-	res, err := http.Post(d.edge+path, "application/json", strings.NewReader(body)) //nolint:noctx // a test's own server
+	res, err := http.Post(d.edge+path, "application/json", strings.NewReader(body))
 	if err != nil {
 		d.t.Fatal(err)
 	}

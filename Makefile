@@ -9,7 +9,7 @@ lint = $$(GOWORK=off go tool -n -modfile=tools/go.mod golangci-lint)
 
 .PHONY: help
 help: ## Explain the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/muster, the one binary
@@ -74,6 +74,10 @@ bench-saga: ## Measure sagas beside plain commits, on SQLite and PostgreSQL
 .PHONY: bench-bus
 bench-bus: ## Measure the bus beside plain JetStream
 	@go run ./bench -write docs/benchmarks.md bus
+
+.PHONY: bench-telemetry
+bench-telemetry: build ## Measure the store of traces, and what telemetry costs the shop
+	@go run ./bench -write docs/benchmarks.md telemetry; s=$$?; go run ./bench -write docs/benchmarks.md cost && exit $$s
 
 .PHONY: clean
 clean: ## Remove what was built and what ran

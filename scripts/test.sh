@@ -44,7 +44,20 @@ architecture() { tests architecture -count=1 ./internal/archtest; }
 # Many of the tests wait, for leases above all: more packages at once than cores.
 race() {
 	# shellcheck disable=SC2046,SC2086 # lists of words
-	tests race -race -vet=off -p 4 -timeout 5m $(go list -e $packages | grep -v /internal/archtest$)
+	tests race -race -vet=off -p 4 -timeout 5m $(go list -e $packages | grep -v -e /internal/archtest$ -e /dashboard/scene$)
+}
+
+# browser drives the dashboard's pages, alone: a browser is slow beside other tests.
+browser() { tests browser -count=1 -vet=off -timeout 8m ./platform/dashboard/scene; }
+
+# dashboard fails when the bundle is not what its sources say, or their types do not hold.
+dashboard() {
+	(cd tools && GOWORK=off go test -count=1 ./bundle) || return 1
+	if ! scripts/npm.sh; then
+		echo "types are not checked"
+		return 0
+	fi
+	build/npm/node_modules/.bin/tsc --noEmit -p platform/dashboard/web
 }
 
 # plain runs the packages with tests that are built without the race detector only, for
@@ -102,6 +115,8 @@ phase architecture architecture
 phase generated make --no-print-directory gen-check
 phase race race
 phase plain plain
+phase browser browser
+phase dashboard dashboard
 phase foreign foreign
 phase alone alone
 phase systems systems

@@ -59,6 +59,10 @@ gen-check: build ## Fail when generated code is not what its contract says
 picture: ## Draw the README's picture of the floors anew
 	@go test -count=1 -run TestRepository/picture ./internal/archtest -update
 
+.PHONY: dashboard
+dashboard: ## Build the dashboard's pages from their sources
+	@cd tools && GOWORK=off go run ./bundle
+
 .PHONY: bench-edge
 bench-edge: build ## Measure requests a second through the edge
 	@go run ./bench -write docs/benchmarks.md edge

@@ -56,4 +56,12 @@ prove O5b 'make bench-bus'
 prove O6 'make bench-start'
 prove O7 'go test -count=1 -run "TestScripts/bad|TestScripts/events" -v ./platform/cmd/muster'
 
+# 3. See it
+prove V1 'bin/muster drill history --kills 20'
+prove V2 'go test -count=1 -v -run "TestOneOrderIsOneTrace|TestMapIsTheCallGraph" ./platform/cmd/muster'
+prove V3 'PROVE=true go test -count=1 -v ./platform/dashboard/scene'
+prove V4 'go test -count=1 -v -run TestStock ./platform/cmd/muster && go test -count=1 ./platform/telemetry/metrics/...'
+prove V5 'make bench-telemetry'
+prove V6 'go test -count=1 -v -run "TestBadTelemetry|TestLabelExplosion|TestFullDisk" ./platform/cmd/muster'
+
 finish

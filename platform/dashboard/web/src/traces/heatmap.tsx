@@ -2,7 +2,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { Button, useTheme } from '../ui';
 import { clock, duration, whole } from '../ui/format';
-import { bands, bin, boxOf, columnOf, durationAt, rowOf, timeAt, total, type Box, type Cell, type Grid, type Point } from './heat';
+import { bands, bin, boxOf, columnOf, durationAt, rowOf, timeAt, total, type Box, type Cell, type Grid, type Point, writeBox } from './heat';
 import { px } from '../ui/px';
 import { paintHeat, gutter, foot } from './paintheat';
 
@@ -16,7 +16,12 @@ export function HeatMap({ points, more, from, until, box, onBox, onZoom }: HeatM
   const theme = useTheme();
   const [width, setWidth] = useState(0);
   const [hover, setHover] = useState<Cell | undefined>();
-  const [mark, setMark] = useState<{ a: Cell; b: Cell } | undefined>(); // being drawn, by mouse or keys
+  const [mark, drawMark] = useState<{ a: Cell; b: Cell } | undefined>(); // being drawn, by mouse or keys
+  const marked = useRef(mark); // ahead of mark, when keys come faster than drawings
+  const setMark = (m: typeof mark) => {
+    marked.current = m;
+    drawMark(m);
+  };
 
   useLayoutEffect(() => {
     const el = area.current!;
@@ -31,7 +36,7 @@ export function HeatMap({ points, more, from, until, box, onBox, onZoom }: HeatM
   useLayoutEffect(() => {
     if (width > 0) paintHeat(canvas.current!, grid, width, tall);
   }, [grid, width, theme]);
-  useEffect(() => setMark(undefined), [box]);
+  useEffect(() => { if (box) setMark(undefined); }, [box && writeBox(box)]);
 
   const size = { w: inner / grid.columns, h: (tall - foot) / grid.rows };
   const cellAt = (e: { clientX: number; clientY: number }): Cell => {
@@ -79,6 +84,7 @@ export function HeatMap({ points, more, from, until, box, onBox, onZoom }: HeatM
     if (e.target !== area.current) return;
     const by: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
     const d = by[e.key];
+    const mark = marked.current;
     const at = mark ?? start(grid);
     if (d) {
       const step = e.ctrlKey ? 5 : 1;

@@ -67,10 +67,17 @@ func generate(ctx context.Context, plugins []Plugin, files []*descriptorpb.FileD
 	var wg sync.WaitGroup
 	for i, p := range plugins {
 		wg.Go(func() {
+			var saying sync.WaitGroup // nothing is logged after this function has returned
+			saying.Add(1)
 			slow := time.AfterFunc(time.Second, func() {
+				defer saying.Done()
 				log.Info("building " + p.String() + ", which its first run does")
 			})
-			defer slow.Stop()
+			defer func() {
+				if !slow.Stop() {
+					saying.Wait()
+				}
+			}()
 			made[i], failed[i] = p.run(ctx, request, files)
 		})
 	}

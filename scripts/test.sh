@@ -44,7 +44,7 @@ architecture() { tests architecture -count=1 ./internal/archtest; }
 # Many of the tests wait, for leases above all: more packages at once than cores.
 race() {
 	# shellcheck disable=SC2046,SC2086 # lists of words
-	tests race -race -vet=off -p 4 -timeout 5m $(go list -e $packages | grep -v -e /internal/archtest$ -e /dashboard/scene$)
+	tests race -race -vet=off -p 4 -timeout 15m $(go list -e $packages | grep -v -e /internal/archtest$ -e /dashboard/scene$)
 }
 
 # browser drives the dashboard's pages, alone: a browser is slow beside other tests.

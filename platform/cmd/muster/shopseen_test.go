@@ -132,7 +132,11 @@ func TestOneOrderIsOneTrace(t *testing.T) {
 				names = append(names, part.Name)
 			}
 			if slices.Contains(names, "orders") && !slices.ContainsFunc(want, func(s string) bool { return !slices.Contains(names, s) }) {
-				return d.ask("/v1/telemetry/traces/"+one.Trace.String(), &whole)
+				whole = query.Trace{}
+				if err := d.ask("/v1/telemetry/traces/"+one.Trace.String(), &whole); err != nil {
+					return err
+				}
+				return complete(whole) // the card processor may take its time, and longer than it is waited for
 			}
 		}
 		text, _ := json.Marshal(list)
@@ -140,10 +144,7 @@ func TestOneOrderIsOneTrace(t *testing.T) {
 	})
 	published, processed := map[string]int{}, map[string]int{}
 	for i, s := range whole.Tree {
-		switch {
-		case s.Missing:
-			t.Errorf("%s %s: its parent %s is not there", s.Service, s.Name, s.Parent)
-		case i > 0 && s.Depth == 0:
+		if i > 0 && s.Depth == 0 {
 			t.Errorf("%s %s: a second root", s.Service, s.Name)
 		}
 		if s.Kind == "producer" {
@@ -163,6 +164,16 @@ func TestOneOrderIsOneTrace(t *testing.T) {
 			t.Errorf("no span %q among %v", name, processed)
 		}
 	}
+}
+
+// complete returns which span lacks its parent.
+func complete(whole query.Trace) error {
+	for _, s := range whole.Tree {
+		if s.Missing {
+			return fmt.Errorf("%s %s: its parent %s is not there", s.Service, s.Name, s.Parent)
+		}
+	}
+	return nil
 }
 
 func (d *aDemo) post(path, body string) (id string) {

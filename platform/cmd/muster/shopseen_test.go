@@ -202,7 +202,7 @@ func TestMapIsTheCallGraph(t *testing.T) {
 	defer d.shop(11)()
 	want := callGraph(t)
 	var got map[string]bool
-	within(t, 90*time.Second, "the map to be whole", func() error {
+	within(t, 150*time.Second, "the map to be whole", func() error {
 		var m query.Map
 		if err := d.ask("/v1/telemetry/map?window=5m", &m); err != nil {
 			return err

@@ -206,7 +206,9 @@ func TestHeatMapBox(t *testing.T) {
 	b.until("the box is gone", `!location.search.includes('box=')`)
 
 	// By keys: they begin at the slowest, which is one trace.
-	b.press(kb.ArrowDown, kb.Enter)
+	b.press(kb.ArrowDown)
+	b.settled()
+	b.press(kb.Enter)
 	b.until("the keys made a box", `location.search.includes('box=')`)
 	b.until("one trace is left", `document.querySelectorAll('.table tbody tr[data-row]').length === 1`)
 	b.clean()

@@ -12,9 +12,9 @@ import (
 // can have it.
 const fleetFiles = "/"
 
-// follow begins to watch files, those of the fleet first. Finding out what the
-// services are made from takes a while and goes on in the background.
-func (s *Supervisor) follow() {
+// watch begins to watch the fleet's own files, before anything starts: what is
+// written while the fleet comes up is carried out when it is up.
+func (s *Supervisor) watch() {
 	if s.cfg.Load == nil && !s.cfg.Watch {
 		return
 	}
@@ -27,6 +27,14 @@ func (s *Supervisor) follow() {
 	s.watcher = w
 	s.mu.Unlock()
 	s.followFleet()
+}
+
+// follow begins to watch what the services are made from. Finding that out takes a
+// while and goes on in the background.
+func (s *Supervisor) follow() {
+	if !s.cfg.Watch {
+		return
+	}
 	s.tasks.Go(func() {
 		for _, svc := range s.snapshot() {
 			if s.ctx.Err() == nil {
@@ -68,7 +76,7 @@ func (s *service) unfollow() {
 	}
 }
 
-// files returns what watches files; nil before the fleet is up, or when nothing is watched.
+// files returns what watches files; nil before the fleet starts, or when nothing is watched.
 func (s *Supervisor) files() *watch.Watcher {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,6 +89,11 @@ func (s *Supervisor) touched(name string) {
 		if svc, err := s.service(name); err == nil {
 			svc.touched()
 		}
+		return
+	}
+	select {
+	case <-s.wasUp:
+	case <-s.ctx.Done():
 		return
 	}
 	err := s.reread(s.ctx, s.cfg.Load)

@@ -72,6 +72,20 @@ func TestReloadTouchesOnlyWhatChanged(t *testing.T) {
 	}
 }
 
+func TestWhatIsWrittenDuringTheStartIsNotLost(t *testing.T) {
+	var w *world
+	w = newWorld(t, func(c *Config) {
+		c.Load = func() (*fleet.Fleet, error) { return w.load() }
+	}, aService("same", testchild.Ready, ""))
+	w.start()
+	w.await(event.Starting, "same")
+	w.write(aService("same", testchild.Ready, ""), aService("new", testchild.Ready, ""))
+	ready, reloaded := w.await(event.FleetReady, ""), w.await(event.FleetReloaded, "")
+	if reloaded.Detail != "added new" || reloaded.Time.Before(ready.Time) {
+		t.Errorf("ready %v, reloaded %v: %s", ready.Time, reloaded.Time, reloaded.Detail)
+	}
+}
+
 func TestReloadThatFailsLeavesTheOldInstances(t *testing.T) {
 	w := newWorld(t, nil, aService("orders", testchild.Ready, ", replicas: 2"))
 	w.up()

@@ -49,6 +49,7 @@ type Supervisor struct {
 	ctx     context.Context //nolint:containedctx // it is the fleet's own life: ends when that is to stop
 	cancel  context.CancelCauseFunc
 	over    chan struct{} // closed when Run returns
+	wasUp   chan struct{} // closed when everything was ready once
 	tasks   sync.WaitGroup
 	reading chan struct{} // holds a token while nobody reloads
 	emits   sync.Mutex
@@ -78,7 +79,7 @@ func New(cfg Config) (*Supervisor, error) {
 	}
 	s := &Supervisor{
 		cfg: cfg, ports: ports.NewPool(), book: book, phase: Starting, fleet: cfg.Fleet,
-		over: make(chan struct{}), reading: make(chan struct{}, 1),
+		over: make(chan struct{}), reading: make(chan struct{}, 1), wasUp: make(chan struct{}),
 		services: map[string]*service{}, peers: map[string]fleet.Address{},
 	}
 	s.reading <- struct{}{}
@@ -123,8 +124,10 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	defer s.starter.Close()
 	s.builder = &build.Builder{Starter: s.starter, Dir: s.cfg.state("bin"), Env: s.cfg.Env}
 
+	s.watch()
 	err = s.up()
 	if err == nil {
+		close(s.wasUp)
 		s.follow()
 		<-s.ctx.Done()
 	}

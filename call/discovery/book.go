@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"bytes"
 	"cmp"
 	"maps"
 	"slices"
@@ -69,6 +70,15 @@ func (b *book) apply(c Changes, now time.Time) bool {
 			e.left = slices.DeleteFunc(slices.Clone(e.left), func(in Instance) bool { return in.ID == gone.ID })
 		}
 	}
+	for service, s := range c.Settings {
+		if bytes.Equal(s, []byte("null")) {
+			s = nil
+		}
+		if e := b.entries[service]; e != nil && !bytes.Equal(s, e.view.Settings()) {
+			e.view.SetSettings(s)
+			e.dirty = true
+		}
+	}
 	b.heard, b.epoch, b.index = c.Epoch, c.Epoch, c.Index
 	for service, e := range b.entries {
 		if known[service] && e.until.IsZero() {
@@ -79,7 +89,7 @@ func (b *book) apply(c Changes, now time.Time) bool {
 		}
 	}
 	b.settle(now)
-	return c.Reset || len(c.Changed)+len(c.Removed) > 0
+	return c.Reset || len(c.Changed)+len(c.Removed)+len(c.Settings) > 0
 }
 
 // reset prepares the entries for a full list.

@@ -22,49 +22,50 @@ type cacheFile struct {
 	Format    int        `json:"format"` // 1
 	Service   string     `json:"service"`
 	Instances []Instance `json:"instances"`
+	Settings  Settings   `json:"settings,omitempty"`
 }
 
 func (c cache) file(service string) string { return filepath.Join(string(c), service+".json") }
 
 // load returns what is known of a service, nothing when there is no file. An error
 // names the file; it never keeps a client from working.
-func (c cache) load(service string) ([]Instance, error) {
+func (c cache) load(service string) ([]Instance, Settings, error) {
 	if c == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	f, err := os.Open(c.file(service))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { _ = f.Close() }() // it was only read
 	var file cacheFile
 	if err := json.NewDecoder(io.LimitReader(f, maxCacheFile)).Decode(&file); err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+		return nil, nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}
 	if file.Format != 1 || file.Service != service {
-		return nil, fmt.Errorf("%s: it is format %d of service %q, not format 1 of %q", f.Name(), file.Format, file.Service, service)
+		return nil, nil, fmt.Errorf("%s: it is format %d of service %q, not format 1 of %q", f.Name(), file.Format, file.Service, service)
 	}
 	for _, in := range file.Instances {
 		if err := in.Validate(); err != nil {
-			return nil, fmt.Errorf("%s: instance %q: %w", f.Name(), in.ID, err)
+			return nil, nil, fmt.Errorf("%s: instance %q: %w", f.Name(), in.ID, err)
 		}
 		if in.Service != service {
-			return nil, fmt.Errorf("%s: instance %q is of service %q", f.Name(), in.ID, in.Service)
+			return nil, nil, fmt.Errorf("%s: instance %q is of service %q", f.Name(), in.ID, in.Service)
 		}
 	}
-	return file.Instances, nil
+	return file.Instances, file.Settings, nil
 }
 
 // save replaces the file of a service. It does not force the disk: after a power
 // cut the file may be corrupt, which load tells.
-func (c cache) save(service string, list []Instance) error {
+func (c cache) save(service string, list []Instance, settings Settings) error {
 	if c == "" {
 		return nil
 	}
-	b, err := json.Marshal(cacheFile{Format: 1, Service: service, Instances: list})
+	b, err := json.Marshal(cacheFile{Format: 1, Service: service, Instances: list, Settings: settings})
 	if err != nil {
 		return err
 	}

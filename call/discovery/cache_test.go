@@ -10,7 +10,7 @@ import (
 
 func TestCache(t *testing.T) {
 	c := cache(filepath.Join(t.TempDir(), "made"))
-	if list, err := c.load("cart"); list != nil || err != nil {
+	if list, _, err := c.load("cart"); list != nil || err != nil {
 		t.Errorf("without a file: %v, %v", list, err)
 	}
 	for _, want := range []string{"a b", ""} {
@@ -18,14 +18,15 @@ func TestCache(t *testing.T) {
 		for id := range strings.FieldsSeq(want) {
 			list = append(list, instance(id))
 		}
-		if err := c.save("cart", list); err != nil {
+		settings := Settings(`{"timeout":"` + want + `"}`)
+		if err := c.save("cart", list, settings); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := c.load("cart"); ids(got) != want || err != nil {
-			t.Errorf("got %q, %v, want %q", ids(got), err, want)
+		if got, said, err := c.load("cart"); ids(got) != want || string(said) != string(settings) || err != nil {
+			t.Errorf("got %q, %s, %v, want %q, %s", ids(got), said, err, want, settings)
 		}
 	}
-	if list, err := cache("").load("cart"); list != nil || err != nil || cache("").save("cart", nil) != nil {
+	if list, _, err := cache("").load("cart"); list != nil || err != nil || cache("").save("cart", nil, nil) != nil {
 		t.Errorf("no folder: %v, %v", list, err)
 	}
 }
@@ -45,7 +46,7 @@ func TestCacheRefusesWhatIsCorrupt(t *testing.T) {
 		if err := os.WriteFile(c.file("cart"), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if list, err := c.load("cart"); err == nil || list != nil || !strings.Contains(err.Error(), c.file("cart")) {
+		if list, _, err := c.load("cart"); err == nil || list != nil || !strings.Contains(err.Error(), c.file("cart")) {
 			t.Errorf("%s: got %v, %v, want an error with the file's name", name, list, err)
 		}
 	}
@@ -53,10 +54,10 @@ func TestCacheRefusesWhatIsCorrupt(t *testing.T) {
 	if err := os.Mkdir(c.file("cart"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.load("cart"); err == nil {
+	if _, _, err := c.load("cart"); err == nil {
 		t.Error("a folder was read")
 	}
-	if err := c.save("cart", nil); err == nil {
+	if err := c.save("cart", nil, nil); err == nil {
 		t.Error("a folder was replaced")
 	}
 	if files, _ := os.ReadDir(string(c)); len(files) != 1 {
@@ -72,14 +73,14 @@ func TestCacheIsShared(t *testing.T) {
 	for _, id := range []string{"a", "b"} {
 		work.Go(func() {
 			for range 50 {
-				if err := c.save("cart", []Instance{instance(id)}); err != nil {
+				if err := c.save("cart", []Instance{instance(id)}, nil); err != nil {
 					t.Error(err)
 				}
 			}
 		})
 	}
 	for range 100 {
-		if list, err := c.load("cart"); err != nil || len(list) > 1 {
+		if list, _, err := c.load("cart"); err != nil || len(list) > 1 {
 			t.Errorf("got %v, %v", list, err)
 		}
 	}
@@ -93,7 +94,7 @@ func FuzzCache(f *testing.F) {
 		if err := os.WriteFile(c.file("cart"), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		list, err := c.load("cart")
+		list, _, err := c.load("cart")
 		if err != nil {
 			return
 		}

@@ -89,11 +89,12 @@ func (c *Client) View(service string) *View {
 	if e := c.book.entries[service]; e != nil {
 		return e.view
 	}
-	cached, err := c.cache.load(service)
+	cached, settings, err := c.cache.load(service)
 	if err != nil {
 		c.log.Warn("the last known instances on disk cannot be used and are ignored", "service", service, "error", err)
 	}
 	view := c.book.track(service, cached)
+	view.SetSettings(settings)
 	switch {
 	case c.closed:
 	case c.again != nil:
@@ -124,6 +125,12 @@ func (c *Client) Delete(ctx context.Context, id string) error { return c.remote.
 // problem.NotFound when the registry does not know the instance.
 func (c *Client) Drain(ctx context.Context, id string) error {
 	return c.remote.order(ctx, id, Draining)
+}
+
+// Set says how a service is to be called; nil takes back what was said. All who call
+// the service learn of it at once.
+func (c *Client) Set(ctx context.Context, service string, s Settings) error {
+	return c.remote.set(ctx, service, s)
 }
 
 // follow watches until Close.
@@ -224,17 +231,17 @@ func (c *Client) save(now bool) {
 		c.mu.Unlock()
 		return
 	}
-	lists := map[string][]Instance{}
+	views := map[string]*View{}
 	for service, e := range c.book.entries {
 		if e.dirty {
-			lists[service] = e.view.Instances()
+			views[service] = e.view
 			e.dirty = false
 		}
 	}
 	c.savedAt = time.Now()
 	c.mu.Unlock()
-	for service, list := range lists { // the lock is free: View must not wait for a disk
-		if err := c.cache.save(service, list); err != nil {
+	for service, view := range views { // the lock is free: View must not wait for a disk
+		if err := c.cache.save(service, view.Instances(), view.Settings()); err != nil {
 			c.log.Warn("the last known instances cannot be kept on disk", "service", service, "error", err)
 		}
 	}

@@ -55,7 +55,7 @@ func TestStrangePeers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := cache(t.TempDir())
-			if err := dir.save("cart", []Instance{instance("a")}); err != nil {
+			if err := dir.save("cart", []Instance{instance("a")}, nil); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Test(t, func(t *testing.T) {
@@ -127,12 +127,12 @@ func TestWireKeys(t *testing.T) {
 		G Catalog
 	}{
 		Registration{"e", 1, Ready, 4000},
-		Changes{"e", 1, true, []Instance{instance("a")}, []Ref{{"cart", "b"}}, []string{"cart"}},
-		Catalog{"e", 1, map[string][]Instance{"cart": {}}},
+		Changes{"e", 1, true, []Instance{instance("a")}, []Ref{{"cart", "b"}}, []string{"cart"}, map[string]Settings{"cart": nil}},
+		Catalog{"e", 1, map[string][]Instance{"cart": {}}, nil},
 	})
 	want := `{"R":{"epoch":"e","index":1,"state":"ready","ttl":4000},` +
 		`"C":{"epoch":"e","index":1,"reset":true,"changed":[{"id":"a","service":"cart","state":"ready","endpoints":{"http":"127.0.0.1:1"}}],` +
-		`"removed":[{"service":"cart","id":"b"}],"known":["cart"]},"G":{"epoch":"e","index":1,"services":{"cart":[]}}}`
+		`"removed":[{"service":"cart","id":"b"}],"known":["cart"],"settings":{"cart":null}},"G":{"epoch":"e","index":1,"services":{"cart":[]}}}`
 	if err != nil || string(b) != want {
 		t.Errorf("got %s, %v\nwant %s", b, err, want)
 	}

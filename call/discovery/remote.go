@@ -107,6 +107,13 @@ func (r *remote) order(ctx context.Context, id string, state State) error {
 	return r.do(ctx, http.MethodPut, Order{State: state}, nil, nil, "v1", "instances", id, "state")
 }
 
+func (r *remote) set(ctx context.Context, service string, s Settings) error {
+	if len(s) == 0 {
+		return r.do(ctx, http.MethodDelete, nil, nil, nil, "v1", "services", service, "settings")
+	}
+	return r.do(ctx, http.MethodPut, s, nil, nil, "v1", "services", service, "settings")
+}
+
 func (r *remote) catalog(ctx context.Context) (c Catalog, err error) {
 	err = r.do(ctx, http.MethodGet, nil, &c, nil, "v1", "services")
 	return c, err

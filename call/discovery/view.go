@@ -12,12 +12,13 @@ type Resolver interface {
 	View(service string) *View
 }
 
-// View is the last known list of one service's instances. It is safe for
-// concurrent use; reading it never blocks on the network.
+// View is the last known list of one service's instances, and how the service is to be
+// called. It is safe for concurrent use; reading it never blocks on the network.
 type View struct {
-	mu      sync.RWMutex
-	list    []Instance
-	changed chan struct{}
+	mu       sync.RWMutex
+	list     []Instance
+	settings Settings
+	changed  chan struct{}
 }
 
 // NewView returns a view that holds list.
@@ -32,8 +33,16 @@ func (v *View) Instances() []Instance {
 	return v.list
 }
 
-// Changed returns a channel that is closed at the next change of the list.
-// To miss nothing, ask for it before reading Instances.
+// Settings returns how the service is to be called, nil when nothing was said. The
+// caller must not change it; a change brings another slice.
+func (v *View) Settings() Settings {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.settings
+}
+
+// Changed returns a channel that is closed at the next change of the list or the
+// settings. To miss nothing, ask for it before reading them.
 func (v *View) Changed() <-chan struct{} {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -45,6 +54,19 @@ func (v *View) Set(list []Instance) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.list = slices.Clone(list)
+	v.tell()
+}
+
+// SetSettings replaces the settings and wakes all who wait for a change.
+func (v *View) SetSettings(s Settings) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.settings = slices.Clone(s)
+	v.tell()
+}
+
+// tell wakes all who wait; the lock is held.
+func (v *View) tell() {
 	close(v.changed)
 	v.changed = make(chan struct{})
 }

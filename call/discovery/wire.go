@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -44,7 +45,16 @@ type Catalog struct {
 	Epoch    string                `json:"epoch"`
 	Index    uint64                `json:"index"`
 	Services map[string][]Instance `json:"services"`
+	Settings map[string]Settings   `json:"settings,omitempty"`
 }
+
+// Settings says how a service is to be called, as a JSON object: the text of package
+// resilience's Settings, which the registry keeps and hands on without reading it. nil,
+// which is null on the wire, says nothing.
+type Settings = json.RawMessage
+
+// MaxSettings bounds the settings of one service, in bytes.
+const MaxSettings = 64 << 10
 
 // Changes is a registry's answer to a watch: what became newer than the watch's
 // epoch and index. With Reset, Changed is the full list and replaces what was known.
@@ -55,6 +65,10 @@ type Changes struct {
 	Changed []Instance `json:"changed"` // new or different, sorted by service and id
 	Removed []Ref      `json:"removed"` // gone
 	Known   []string   `json:"known"`   // of the services asked for, those that had a lease since the registry started
+
+	// Settings holds those that were set, null where they were taken back. With Reset
+	// they are all there are; what is not among them stays as it was.
+	Settings map[string]Settings `json:"settings,omitempty"`
 }
 
 // Ref names one instance of a service.

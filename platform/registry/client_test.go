@@ -220,3 +220,47 @@ func until(ctx context.Context, t *testing.T, view *discovery.View, ok func([]di
 		}
 	}
 }
+
+func TestSettingsReachTheCallers(t *testing.T) {
+	inWorld(t, func(w *world) {
+		dir := w.TempDir()
+		file := filepath.Join(dir, "registry.json")
+		w.start(Config{File: file})
+		c := w.client(discovery.ClientConfig{Dir: dir})
+		cart, stock := c.View("cart"), c.View("stock")
+		set := func(service, text string) {
+			w.Helper()
+			if err := c.Set(w.Context(), service, discovery.Settings(text)); err != nil {
+				w.Fatal(err)
+			}
+			w.pass(0)
+		}
+		expect := func(v *discovery.View, want string) {
+			w.Helper()
+			if got := string(v.Settings()); got != want {
+				w.Errorf("settings %q, want %q", got, want)
+			}
+		}
+		set("cart", ` {"timeout": "1s"} `) // of a service that nobody has seen yet
+		expect(cart, `{"timeout":"1s"}`)
+		expect(stock, "")
+		hold(c, "cart", 1)
+		set("stock", `{"hedge":true}`)
+		expect(cart, `{"timeout":"1s"}`)
+		expect(stock, `{"hedge":true}`)
+		w.expect(cart, "cart-000")
+
+		// The registry's restart forgets nothing; neither does the caller while it is away.
+		w.pass(time.Second)
+		w.kill()
+		w.pass(time.Minute)
+		expect(cart, `{"timeout":"1s"}`)
+		w.start(Config{File: file})
+		w.pass(2 * time.Second)
+		expect(stock, `{"hedge":true}`)
+		set("stock", "")
+		expect(stock, "")
+		w.kill()
+		expect(w.client(discovery.ClientConfig{Dir: dir}).View("cart"), `{"timeout":"1s"}`)
+	})
+}

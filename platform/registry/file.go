@@ -30,6 +30,8 @@ type membership struct {
 	Format     int      `json:"format"`
 	Generation string   `json:"generation,omitempty"`
 	Members    []Member `json:"members"`
+
+	Settings map[string]discovery.Settings `json:"settings,omitempty"`
 }
 
 // Members returns what Restore needs to bring the instances back, sorted by id.
@@ -87,6 +89,11 @@ func (r *Registry) restore() {
 	if err := r.store.Restore(file.Members, time.Now()); err != nil {
 		r.log.Warn("the registry's file has instances that cannot be restored", "file", r.cfg.File, "error", err)
 	}
+	for name, text := range file.Settings {
+		if err := r.store.Set(name, text); err != nil {
+			r.log.Warn("the registry's file has settings that cannot be restored", "file", r.cfg.File, "service", name, "error", err)
+		}
+	}
 }
 
 // errCorrupt is the error of a file that can be read and makes no sense.
@@ -115,7 +122,7 @@ func readMembership(path string) (m membership, err error) {
 // a power cut too.
 func (r *Registry) save() error {
 	r.mu.Lock()
-	m := membership{Format: fileFormat, Generation: r.cfg.Generation, Members: r.store.Members()}
+	m := membership{Format: fileFormat, Generation: r.cfg.Generation, Members: r.store.Members(), Settings: r.store.said(nil, 0)}
 	r.mu.Unlock()
 	b, err := json.Marshal(m)
 	if err != nil {

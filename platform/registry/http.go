@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,11 +17,12 @@ import (
 func (r *Registry) newRoutes() http.Handler {
 	mux := http.NewServeMux()
 	for path, methods := range map[string]map[string]answer{
-		"/v1/instances/{id}":       {http.MethodPut: r.putInstance, http.MethodDelete: r.deleteInstance},
-		"/v1/instances/{id}/state": {http.MethodPut: r.putState},
-		"/v1/services":             {http.MethodGet: r.getServices},
-		"/v1/services/{name}":      {http.MethodGet: r.getService},
-		"/v1/watch":                {http.MethodGet: r.getWatch},
+		"/v1/instances/{id}":           {http.MethodPut: r.putInstance, http.MethodDelete: r.deleteInstance},
+		"/v1/instances/{id}/state":     {http.MethodPut: r.putState},
+		"/v1/services":                 {http.MethodGet: r.getServices},
+		"/v1/services/{name}":          {http.MethodGet: r.getService},
+		"/v1/services/{name}/settings": {http.MethodPut: r.putSettings, http.MethodDelete: r.deleteSettings},
+		"/v1/watch":                    {http.MethodGet: r.getWatch},
 	} {
 		var allowed []string
 		for method, a := range methods {
@@ -136,10 +139,9 @@ func (r *Registry) getServices(http.ResponseWriter, *http.Request) (any, error) 
 }
 
 func (r *Registry) getService(_ http.ResponseWriter, req *http.Request) (any, error) {
-	name := req.PathValue("name")
-	if !discovery.ValidName(name) {
-		return nil, problem.New(problem.InvalidArgument, "%.80q is no service name", name).
-			WithField("service", "must be a DNS label: a-z, 0-9 and '-', at most 63, beginning with a letter")
+	name, err := serviceName(req)
+	if err != nil {
+		return nil, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -148,6 +150,32 @@ func (r *Registry) getService(_ http.ResponseWriter, req *http.Request) (any, er
 		return nil, problem.New(problem.NotFound, "the registry has seen no instance of %q since it started", name)
 	}
 	return c, nil
+}
+
+func (r *Registry) putSettings(w http.ResponseWriter, req *http.Request) (any, error) {
+	name, err := serviceName(req)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(w, req.Body, discovery.MaxSettings))
+	if err != nil {
+		return nil, problem.Wrap(err, problem.TooLarge, "the settings of %q are larger than %d bytes", name, discovery.MaxSettings)
+	}
+	var compact bytes.Buffer // one text for one meaning, however it was laid out
+	if err := json.Compact(&compact, text); err != nil || compact.Bytes()[0] != '{' {
+		return nil, problem.New(problem.InvalidArgument, "the settings of %q must be a JSON object", name)
+	}
+	r.change(func(s *Store, _ time.Time) { err = s.Set(name, compact.Bytes()) })
+	return nil, err
+}
+
+func (r *Registry) deleteSettings(_ http.ResponseWriter, req *http.Request) (any, error) {
+	name, err := serviceName(req)
+	if err != nil {
+		return nil, err
+	}
+	r.change(func(s *Store, _ time.Time) { err = s.Set(name, discovery.Settings("null")) })
+	return nil, err
 }
 
 // getWatch answers at once when there is something newer than the watch has, else as
@@ -196,6 +224,15 @@ func (r *Registry) getWatch(w http.ResponseWriter, req *http.Request) (any, erro
 		r.mu.Unlock()
 	}
 	return changes, nil
+}
+
+func serviceName(req *http.Request) (string, error) {
+	name := req.PathValue("name")
+	if !discovery.ValidName(name) {
+		return "", problem.New(problem.InvalidArgument, "%.80q is no service name", name).
+			WithField("service", "must be a DNS label: a-z, 0-9 and '-', at most 63, beginning with a letter")
+	}
+	return name, nil
 }
 
 func instanceID(req *http.Request) (string, error) {

@@ -15,17 +15,24 @@ import (
 // follower keeps a list by the protocol's rules alone, as a client in any language
 // would, and looks whenever it likes.
 type follower struct {
-	watch discovery.Watch
-	list  map[string]discovery.Instance
+	watch    discovery.Watch
+	list     map[string]discovery.Instance
+	settings map[string]string
 }
 
 func (f *follower) look(t *rapid.T, s *Store) {
 	c, ok := s.Since(f.watch)
-	if !ok && (c.Reset || len(c.Changed)+len(c.Removed) > 0) {
+	if !ok && (c.Reset || len(c.Changed)+len(c.Removed)+len(c.Settings) > 0) {
 		t.Fatalf("nothing new, and yet %+v", c)
 	}
 	if c.Reset {
 		clear(f.list)
+		f.settings = map[string]string{}
+	}
+	for service, text := range c.Settings {
+		if f.settings[service] = string(text); string(text) == "null" {
+			delete(f.settings, service)
+		}
 	}
 	for _, in := range c.Changed {
 		f.list[in.ID] = in
@@ -42,6 +49,14 @@ func (f *follower) look(t *rapid.T, s *Store) {
 type model struct {
 	leases map[string]*lease
 	known  map[string]bool
+
+	settings map[string]string
+}
+
+func (m *model) said(services []string) map[string]string {
+	out := maps.Clone(m.settings)
+	maps.DeleteFunc(out, func(name, _ string) bool { return len(services) > 0 && !slices.Contains(services, name) })
+	return out
 }
 
 func (m *model) list(services []string) map[string]discovery.Instance {
@@ -61,7 +76,7 @@ func TestStoreProperty(t *testing.T) {
 		now := start
 		limits := Limits{Instances: 5, History: rapid.IntRange(1, 8).Draw(t, "history")}
 		s := NewStore("e", discovery.LeaseTTL, limits, now)
-		m := &model{leases: map[string]*lease{}, known: map[string]bool{}}
+		m := &model{leases: map[string]*lease{}, known: map[string]bool{}, settings: map[string]string{}}
 		followers := []*follower{
 			{list: map[string]discovery.Instance{}},
 			{watch: discovery.Watch{Services: []string{"cart"}}, list: map[string]discovery.Instance{}},
@@ -99,6 +114,16 @@ func TestStoreProperty(t *testing.T) {
 					t.Fatalf("drain %s: %v", i, ok)
 				}
 			},
+			"set": func(t *rapid.T) {
+				name := rapid.SampledFrom(services).Draw(t, "service")
+				text := rapid.SampledFrom([]string{`{"a":1}`, `{"a":2}`, "null"}).Draw(t, "settings")
+				if err := s.Set(name, discovery.Settings(text)); err != nil {
+					t.Fatal(err)
+				}
+				if m.settings[name] = text; text == "null" {
+					delete(m.settings, name)
+				}
+			},
 			"delete": func(t *rapid.T) {
 				i := id.Draw(t, "id")
 				s.Delete(i)
@@ -123,6 +148,9 @@ func TestStoreProperty(t *testing.T) {
 				f.look(t, s)
 				if want := m.list(f.watch.Services); !maps.EqualFunc(f.list, want, discovery.Instance.Equal) {
 					t.Fatalf("follower of %v has %v, want %v", f.watch.Services, f.list, want)
+				}
+				if want := m.said(f.watch.Services); !maps.Equal(f.settings, want) {
+					t.Fatalf("follower of %v was told %v, want %v", f.watch.Services, f.settings, want)
 				}
 			},
 			"": func(t *rapid.T) {

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"cmp"
 	"maps"
 	"slices"
@@ -33,6 +34,7 @@ type Store struct {
 	index    uint64 // of the last change
 	history  history
 	services map[string]*service // every service seen, those without instances too
+	settings map[string]settings // how services are to be called, those never seen too
 	dropped  uint64              // no service that is forgotten changed after this index
 	leases   map[string]*lease   // by instance id
 	looked   time.Time           // when Expire was called last
@@ -41,6 +43,12 @@ type Store struct {
 type service struct {
 	ids     map[string]struct{}
 	changed uint64 // index of its last change
+}
+
+// settings are null once they were taken back: who watches must hear of it.
+type settings struct {
+	text    discovery.Settings
+	changed uint64 // index of the last change
 }
 
 type lease struct {
@@ -65,7 +73,7 @@ func NewStore(epoch string, ttl time.Duration, limits Limits, now time.Time) *St
 	return &Store{
 		epoch: epoch, ttl: ttl, limits: limits, looked: now,
 		history:  history{ring: make([]discovery.Ref, 0, limits.History)},
-		services: map[string]*service{}, leases: map[string]*lease{},
+		services: map[string]*service{}, settings: map[string]settings{}, leases: map[string]*lease{},
 	}
 }
 
@@ -125,6 +133,25 @@ func (s *Store) Delete(id string) bool {
 	return true
 }
 
+// Set says how a service is to be called; "null" takes back what was said. The error is
+// ResourceExhausted: the store is full.
+func (s *Store) Set(name string, text discovery.Settings) error {
+	before, was := s.settings[name]
+	if !was && len(s.settings) >= s.limits.Instances {
+		return problem.New(problem.ResourceExhausted, "the registry is full: it holds the settings of %d services", s.limits.Instances)
+	}
+	if was && bytes.Equal(before.text, text) || !was && taken(text) {
+		return nil
+	}
+	s.index++
+	s.settings[name] = settings{text: slices.Clone(text), changed: s.index}
+	s.history.add(discovery.Ref{Service: name}) // no instance
+	return nil
+}
+
+// taken reports whether settings are those of a service of which nothing is said.
+func taken(text discovery.Settings) bool { return string(text) == "null" }
+
 // Expire ends the leases that were not renewed in time and returns how many. It is
 // to be called several times in a lease. When it was not for half a lease, this
 // process has not run and could hear nobody: then all leases begin anew instead, for
@@ -155,7 +182,21 @@ func (s *Store) Catalog(names ...string) discovery.Catalog {
 	for _, name := range s.known(names) {
 		c.Services[name] = s.list(name)
 	}
+	c.Settings = s.said(names, 0)
 	return c
+}
+
+// said returns the settings of the named services, of all when none is named, that
+// changed after an index: with 0, those that count now.
+func (s *Store) said(names []string, after uint64) map[string]discovery.Settings {
+	said := map[string]discovery.Settings{}
+	for name, set := range s.settings {
+		if len(names) > 0 && !slices.Contains(names, name) || set.changed <= after || after == 0 && taken(set.text) {
+			continue
+		}
+		said[name] = set.text
+	}
+	return said
 }
 
 // Since answers a watch. It reports false when there is nothing new: the answer then
@@ -175,9 +216,14 @@ func (s *Store) Since(w discovery.Watch) (discovery.Changes, bool) {
 		for _, name := range c.Known {
 			c.Changed = append(c.Changed, s.list(name)...)
 		}
+		c.Settings = s.said(w.Services, 0)
 		return c, true
 	}
+	c.Settings = s.said(w.Services, w.Index)
 	for _, ref := range refs {
+		if ref.ID == "" {
+			continue
+		}
 		if len(w.Services) > 0 && !slices.Contains(w.Services, ref.Service) {
 			continue
 		}
@@ -196,6 +242,9 @@ func (s *Store) news(w discovery.Watch) bool {
 		return w.Index < s.index
 	}
 	return slices.ContainsFunc(w.Services, func(name string) bool {
+		if s.settings[name].changed > w.Index {
+			return true
+		}
 		if svc := s.services[name]; svc != nil {
 			return svc.changed > w.Index
 		}

@@ -121,7 +121,7 @@ func runOne(ctx context.Context, endAll func(), s Service, set Settings, o *opti
 	a := &App{
 		ctx: ctx, endAll: endAll, leave: leave,
 		service: s, settings: set, options: o, pipes: p, telemetry: telemetry, registry: registry, mux: http.NewServeMux(),
-		caller: call.New(call.Config{Resolver: p, TLS: o.tls, Tokens: o.tokens, Stamp: stamp, Dial: p.dial, GRPC: telemetry.DialOptions()}),
+		caller: call.New(call.Config{Resolver: p, TLS: o.tls, Tokens: o.tokens, Stamp: stamp, Dial: p.dial, GRPC: telemetry.DialOptions(), Log: telemetry.Logger}),
 	}
 	a.grpc = grpc.NewServer(a.grpcOptions()...)
 	a.health = health.NewServer()

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/musterdev/muster/auth"
+	"github.com/musterdev/muster/call/balance"
 	"github.com/musterdev/muster/call/discovery"
 	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/mtls"
@@ -23,22 +25,24 @@ import (
 // Config says how a Caller works. Only Resolver is needed.
 type Config struct {
 	Resolver discovery.Resolver
-	Retry    resilience.Retry // zero: resilience.DefaultRetry
-	// Timeout bounds a call whose context has no deadline: an HTTP call until the
-	// response's headers are there, a unary gRPC call to its end. 0 means 10 s,
-	// negative none. gRPC tells the peer of it; HTTP does not, as the answer's body may
-	// be a stream that goes on.
-	Timeout time.Duration
+	// Settings count where a service says nothing of its own about how it is called; see
+	// package policy. Their Timeout bounds a call whose context has no deadline: an HTTP
+	// call until the response's headers are there, a unary gRPC call to its end; 0 means
+	// 10 s, negative none. gRPC tells the peer of it; HTTP does not unless the service
+	// itself said it, as the answer's body may be a stream that goes on.
+	Settings resilience.Settings
 	// Wait bounds how long a call waits for an instance while the service has none
 	// that may be chosen or none that can be reached. 0 means 3 s, negative not at all.
-	Wait   time.Duration
-	TLS    mtls.Source // nil: mtls.Plain
-	Tokens auth.Source // nil: auth.Open
-	Stamp  Stamp       // nil: no call belongs to a longer process
+	Wait    time.Duration
+	Balance balance.Config // how an instance is chosen; zero: balance.PeakEWMA
+	TLS     mtls.Source    // nil: mtls.Plain
+	Tokens  auth.Source    // nil: auth.Open
+	Stamp   Stamp          // nil: no call belongs to a longer process
 	// Dial opens connections; nil means TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 	// GRPC is added to the options of every gRPC connection.
 	GRPC []grpc.DialOption
+	Log  *slog.Logger // nil logs nothing
 }
 
 // leastPause keeps attempts at an instance that refuses them from spinning; it
@@ -59,9 +63,6 @@ type Caller struct {
 func New(cfg Config) *Caller {
 	if cfg.Resolver == nil {
 		cfg.Resolver = discovery.Fixed(nil) // every call says that there is no instance
-	}
-	if cfg.Timeout == 0 {
-		cfg.Timeout = 10 * time.Second
 	}
 	if cfg.Wait == 0 {
 		cfg.Wait = 3 * time.Second
@@ -90,7 +91,7 @@ func (c *Caller) Close() {
 		for _, m := range p.members {
 			m.retire()
 		}
-		p.members, p.seen = nil, nil
+		p.members, p.seen, p.choices = nil, nil, nil
 		p.mu.Unlock()
 	}
 	for _, t := range c.transports {
@@ -109,7 +110,7 @@ func (c *Caller) InFlight(id string) int64 {
 		p.mu.Lock()
 		for _, m := range slices.Concat(p.members, p.leaving) {
 			if m.info.Load().ID == id {
-				n += m.inFlight.Load()
+				n += m.InFlight()
 			}
 		}
 		p.mu.Unlock()
@@ -122,7 +123,7 @@ func (c *Caller) pool(service string) *pool {
 	defer c.mu.Unlock()
 	p := c.pools[service]
 	if p == nil {
-		p = &pool{view: c.cfg.Resolver.View(service)}
+		p = &pool{service: service, view: c.cfg.Resolver.View(service)}
 		c.pools[service] = p
 	}
 	return p
@@ -133,40 +134,10 @@ func (c *Caller) pool(service string) *pool {
 // it by Ticket.Done. An attempt that fails returns *Failed to say what is known of
 // it; any other error counts as "something was sent".
 func (c *Caller) Do(ctx context.Context, op Op, attempt func(ctx context.Context, t *Ticket) error) error {
-	pool, began := c.pool(op.Service), time.Now()
-	var tried []*member
-	for n := 1; ; n++ {
-		changed := pool.view.Changed()
-		m, err := c.next(ctx, pool, op, tried)
-		if err != nil {
-			return err
-		}
-		if slices.Contains(tried, m) { // there is no other: give it time, or a new one to appear
-			m.end()
-			pauseUntil(ctx, changed, max(leastPause<<min(n-2, 5), c.cfg.Retry.Pause(n-1)))
-			if m, err = c.next(ctx, pool, op, tried); err != nil {
-				return err
-			}
-		}
-		in := m.info.Load()
-		t := &Ticket{Instance: *in, Addr: in.Endpoints[op.Endpoint], member: m}
-		if err = t.run(ctx, attempt); err == nil {
-			m.answered()
-			return nil
-		}
-		f := failure(ctx, err)
-		away := !f.Sent && !f.Timeout && !f.Answered && !f.Final
-		if away {
-			m.failedDial(time.Now())
-		}
-		// An instance that cannot be reached is waited for like one that is not there.
-		if !c.cfg.Retry.Again(n, op.Idempotent, f) && !(away && time.Since(began) < c.cfg.Wait) {
-			return err
-		}
-		if !slices.Contains(tried, m) {
-			tried = append(tried, m)
-		}
-	}
+	_, err := do(ctx, c, c.target(op), op, func(ctx context.Context, t *Ticket) (struct{}, error) {
+		return struct{}{}, attempt(ctx, t)
+	}, nil)
+	return err
 }
 
 // run makes one attempt; the ticket stays open only when it succeeds.

@@ -18,9 +18,13 @@ const DeadlineHeader = "Request-Timeout"
 // maxDeadline is the longest time a caller says it waits.
 const maxDeadline = 24 * time.Hour
 
-// setDeadline writes the time left until ctx's deadline, at least 1 ms.
-func setDeadline(ctx context.Context, h http.Header) {
+// setDeadline writes the time left until ctx's deadline or until tell, where that is
+// sooner and not zero; at least 1 ms.
+func setDeadline(ctx context.Context, tell time.Time, h http.Header) {
 	at, ok := ctx.Deadline()
+	if !tell.IsZero() && (!ok || tell.Before(at)) {
+		at, ok = tell, true
+	}
 	if !ok {
 		return
 	}
@@ -58,14 +62,22 @@ type headerTimer struct {
 	cancel func()
 	timer  *time.Timer
 	after  time.Duration
+	tell   time.Time // what the peer is told; zero: ctx's own deadline, if it has one
 }
 
-func newHeaderTimer(ctx context.Context, after time.Duration) (context.Context, *headerTimer) {
+// newHeaderTimer bounds a call that has no deadline, and where told is set one with a
+// later deadline too, of which the peer learns.
+func newHeaderTimer(ctx context.Context, after time.Duration, told bool) (context.Context, *headerTimer) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	h := &headerTimer{ctx: ctx, cancel: func() { cancel(context.Canceled) }, after: after}
-	if _, has := ctx.Deadline(); !has && after > 0 {
-		h.timer = time.AfterFunc(after, func() { cancel(errNoHeaders) })
+	at, has := ctx.Deadline()
+	if after <= 0 || has && (!told || time.Until(at) <= after) {
+		return ctx, h
 	}
+	if told {
+		h.tell = time.Now().Add(after)
+	}
+	h.timer = time.AfterFunc(after, func() { cancel(errNoHeaders) })
 	return ctx, h
 }
 

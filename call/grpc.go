@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -46,36 +47,53 @@ type conn struct {
 
 // Invoke makes one unary call.
 func (c *conn) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
-	if _, has := ctx.Deadline(); !has && c.caller.cfg.Timeout > 0 {
+	to := c.target(method)
+	if _, has := ctx.Deadline(); (!has || to.told) && to.timeout() > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.caller.cfg.Timeout)
+		ctx, cancel = context.WithTimeout(ctx, to.timeout())
 		defer cancel()
 	}
-	return c.do(ctx, method, func(ctx context.Context, t *Ticket, cc *grpc.ClientConn) error {
+	first, overlap := reply.(proto.Message)
+	if !overlap || len(opts) > 0 || to.Hedge() == nil { // an option may write what two attempts would write at once
+		_, err := invoke(ctx, c, to, method, func(ctx context.Context, t *Ticket, cc *grpc.ClientConn) (any, error) {
+			defer t.Done()
+			return nil, cc.Invoke(ctx, method, args, reply, opts...)
+		}, nil)
+		return err
+	}
+	answer, err := invoke(ctx, c, to, method, func(ctx context.Context, t *Ticket, cc *grpc.ClientConn) (proto.Message, error) {
 		defer t.Done()
-		return cc.Invoke(ctx, method, args, reply, opts...)
-	})
+		into := first.ProtoReflect().New().Interface()
+		return into, cc.Invoke(ctx, method, args, into)
+	}, func(proto.Message) {})
+	if err == nil {
+		proto.Reset(first)
+		proto.Merge(first, answer)
+	}
+	return err
+}
+
+func (c *conn) target(method string) *target {
+	return c.caller.target(Op{Service: c.service, Name: method})
 }
 
 // NewStream opens one stream. The instance counts as loaded until the stream ends
 // or its context is done.
 func (c *conn) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	var stream grpc.ClientStream
-	err := c.do(ctx, method, func(ctx context.Context, t *Ticket, cc *grpc.ClientConn) error {
+	return invoke(ctx, c, c.target(method), method, func(ctx context.Context, t *Ticket, cc *grpc.ClientConn) (grpc.ClientStream, error) {
 		// The stream's own context is not asked for: that would end grpc-go's right to
 		// begin a stream again that the server never saw.
 		ctx, cancel := context.WithCancel(ctx)
 		s, err := cc.NewStream(ctx, desc, method, opts...)
 		if err != nil {
 			cancel()
-			return err
+			return nil, err
 		}
 		done := sync.OnceFunc(func() { t.Done(); cancel() })
 		context.AfterFunc(ctx, done)
-		stream = &heldStream{ClientStream: s, many: desc.ServerStreams, done: done}
-		return nil
-	})
-	return stream, err
+		t.silent = true // a stream is there before the instance has said a word
+		return &heldStream{ClientStream: s, many: desc.ServerStreams, done: done}, nil
+	}, nil)
 }
 
 type heldStream struct {
@@ -92,35 +110,51 @@ func (s *heldStream) RecvMsg(m any) error {
 	return err
 }
 
-func (c *conn) do(ctx context.Context, method string, attempt func(context.Context, *Ticket, *grpc.ClientConn) error) error {
-	ctx = observe.WithPeer(c.caller.stampedContext(ctx), c.service)
-	op := Op{Service: c.service, Name: method, Endpoint: discovery.GRPC, Idempotent: idempotent(ctx, method)}
-	err := c.caller.Do(ctx, op, func(ctx context.Context, t *Ticket) error {
-		ctx, err := c.caller.authorize(ctx, c.service)
+// invoke makes one call; discard as for do.
+func invoke[T any](ctx context.Context, c *conn, to *target, method string,
+	attempt func(context.Context, *Ticket, *grpc.ClientConn) (T, error), discard func(T),
+) (T, error) {
+	ctx = withPriority(observe.WithPeer(c.caller.stampedContext(ctx), c.service))
+	op := Op{Service: c.service, Name: method, Endpoint: discovery.GRPC, Idempotent: idempotent(ctx, method), Key: metadataKey(ctx, to.by)}
+	answer, err := do(ctx, c.caller, to, op, func(ctx context.Context, t *Ticket) (answer T, err error) {
+		ctx, err = c.caller.authorize(ctx, c.service)
 		if err != nil {
-			return noToken(err, c.service)
+			return answer, noToken(err, c.service)
 		}
 		cc, err := c.caller.conn(t)
 		if err != nil {
-			return &Failed{Err: err}
+			return answer, &Failed{Err: err}
 		}
 		seen := &progress{}
-		if err := attempt(context.WithValue(ctx, progressKey{}, seen), t, cc); err != nil {
+		if answer, err = attempt(context.WithValue(ctx, progressKey{}, seen), t, cc); err != nil {
 			sent := seen.sent.Load()
-			return &Failed{Err: err, Failure: resilience.Failure{
+			t.outcome = grpcOutcome(err)
+			return answer, &Failed{Err: err, Failure: resilience.Failure{
 				Sent: sent, Answered: seen.answered.Load(),
 				Final: !sent && status.Code(err) != codes.Unavailable, // such as a message that cannot be written
 			}}
 		}
-		return nil
-	})
+		return answer, nil
+	}, discard)
 	if failed, ok := errors.AsType[*Failed](err); ok {
 		err = failed.Err // a status, as callers of gRPC expect
 	}
 	if _, ok := errors.AsType[*problem.Error](err); ok {
-		return problem.ToGRPC(err)
+		return answer, problem.ToGRPC(err)
 	}
-	return err
+	return answer, err
+}
+
+// metadataKey returns the first value of a key that a call carries.
+func metadataKey(ctx context.Context, name string) string {
+	if name == "" {
+		return ""
+	}
+	md, _ := metadata.FromOutgoingContext(ctx)
+	if v := md.Get(name); len(v) > 0 {
+		return v[0]
+	}
+	return ""
 }
 
 func (c *Caller) authorize(ctx context.Context, service string) (context.Context, error) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/musterdev/muster/call"
 	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/call/resilience"
 )
 
 // healthServer is a small gRPC service under the test's control.
@@ -171,7 +172,7 @@ func TestGRPCDefaultDeadline(t *testing.T) {
 		}
 		return nil
 	}
-	c, _ := newCaller(t, call.Config{Timeout: time.Minute}, a)
+	c, _ := newCaller(t, call.Config{Settings: resilience.Settings{Timeout: time.Minute}}, a)
 	if err := check(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}

@@ -53,57 +53,78 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // change r, closes r's body and returns a response whose body the caller closes;
 // the instance counts as loaded until then.
 func (c *Caller) RoundTrip(r *http.Request, op Op) (*http.Response, error) {
-	ctx, header := newHeaderTimer(r.Context(), c.cfg.Timeout)
-	body := &rewinder{request: r}
-	op.Idempotent = op.Idempotent && body.repeatable()
-
-	var res *http.Response
-	var failed error
-	last := &Ticket{}
-	err := c.Do(ctx, op, func(ctx context.Context, t *Ticket) error {
-		last = t
-		out, err := c.prepare(ctx, r, op, t, body)
-		if errors.Is(err, errBodyGone) && failed != nil {
-			err = failed // why there is another attempt says more
-		}
-		if err != nil {
-			return err
-		}
-		var begun, sent atomic.Bool
-		out = out.WithContext(httptrace.WithClientTrace(out.Context(), &httptrace.ClientTrace{
-			GetConn:      func(string) { begun.Store(true) },
-			WroteHeaders: func() { sent.Store(true) },
-		}))
-		res, err = c.transport(op).RoundTrip(out) //nolint:bodyclose // closed by whoever reads it
-		if err != nil {
-			failed = fmt.Errorf("call %s of service %q: %w", op.Name, op.Service, err)
-			if begun.Load() {
-				failed = header.explain(err, op, t, sent.Load())
-			}
-			return &Failed{Err: failed, Failure: resilience.Failure{
-				Sent: sent.Load(), Final: !begun.Load(), // net/http refused the request itself
-			}}
-		}
-		res.Body = holdOpen(res.Body, func() { t.Done(); header.cancel() })
-		return nil
-	})
-	body.end(err == nil)
+	to := c.target(op)
+	if to.by != "" {
+		op.Key = r.Header.Get(to.by)
+	}
+	ctx, header := newHeaderTimer(r.Context(), to.timeout(), to.told)
+	x := &exchange{caller: c, request: r, op: op, body: &rewinder{request: r}, header: header}
+	x.last.Store(&Ticket{})
+	x.op.Idempotent = op.Idempotent && x.body.repeatable()
+	res, err := do(ctx, c, to, x.op, x.attempt, discard)
+	x.body.end(err == nil)
 	if err != nil {
 		if errors.Is(context.Cause(ctx), errNoHeaders) && !errors.Is(err, context.DeadlineExceeded) {
-			err = header.explain(err, op, last, true) // it expired between two attempts
+			err = header.explain(err, op, x.last.Load(), true) // it expired between two attempts
 		}
 		header.cancel()
 		return nil, err
 	}
 	if !header.stop() {
 		_ = res.Body.Close() // the time was up just as the answer came
-		return nil, header.explain(context.DeadlineExceeded, op, last, true)
+		return nil, header.explain(context.DeadlineExceeded, op, x.last.Load(), true)
 	}
+	res.Body = holdOpen(res.Body, header.cancel)
+	return res, nil
+}
+
+// discard closes an answer that came too late.
+func discard(res *http.Response) { _ = res.Body.Close() }
+
+// exchange is one HTTP call; its attempts may overlap.
+type exchange struct {
+	caller  *Caller
+	request *http.Request
+	op      Op
+	body    *rewinder
+	header  *headerTimer
+	failed  atomic.Pointer[Failed] // why there is another attempt
+	last    atomic.Pointer[Ticket]
+}
+
+func (x *exchange) attempt(ctx context.Context, t *Ticket) (*http.Response, error) {
+	x.last.Store(t)
+	out, err := x.caller.prepare(ctx, x.request, x.op, t, x.body, x.header.tell)
+	if before := x.failed.Load(); errors.Is(err, errBodyGone) && before != nil {
+		err = before.Err // it says more
+	}
+	if err != nil {
+		return nil, err
+	}
+	var begun, sent atomic.Bool
+	out = out.WithContext(httptrace.WithClientTrace(out.Context(), &httptrace.ClientTrace{
+		GetConn:      func(string) { begun.Store(true) },
+		WroteHeaders: func() { sent.Store(true) },
+	}))
+	res, err := x.caller.transport(x.op).RoundTrip(out) //nolint:bodyclose // closed by whoever reads it
+	if err != nil {
+		f := &Failed{
+			Err:     fmt.Errorf("call %s of service %q: %w", x.op.Name, x.op.Service, err),
+			Failure: resilience.Failure{Sent: sent.Load(), Final: !begun.Load()}, // net/http refused the request itself
+		}
+		if begun.Load() {
+			f.Err = x.header.explain(err, x.op, t, sent.Load())
+		}
+		x.failed.Store(f)
+		return nil, f
+	}
+	t.outcome = httpOutcome(res)
+	res.Body = holdOpen(res.Body, t.Done)
 	return res, nil
 }
 
 // prepare makes the request of one attempt.
-func (c *Caller) prepare(ctx context.Context, r *http.Request, op Op, t *Ticket, body *rewinder) (*http.Request, error) {
+func (c *Caller) prepare(ctx context.Context, r *http.Request, op Op, t *Ticket, body *rewinder, tell time.Time) (*http.Request, error) {
 	out := r.Clone(ctx)
 	out.URL.Scheme = "http"
 	if c.tls(op.Service) != nil {
@@ -116,7 +137,8 @@ func (c *Caller) prepare(ctx context.Context, r *http.Request, op Op, t *Ticket,
 	if !op.Idempotent {
 		hideKeys(out.Header)
 	}
-	setDeadline(ctx, out.Header)
+	setDeadline(ctx, tell, out.Header)
+	setPriority(ctx, out.Header)
 	token, err := c.cfg.Tokens.Token(ctx, op.Service)
 	if err != nil {
 		return nil, noToken(err, op.Service)

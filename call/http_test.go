@@ -15,6 +15,7 @@ import (
 
 	"github.com/musterdev/muster/call"
 	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/problem"
 )
 
@@ -329,7 +330,7 @@ func TestHeaderTimeout(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	})
-	c, _ := newCaller(t, call.Config{Timeout: 50 * time.Millisecond}, a)
+	c, _ := newCaller(t, call.Config{Settings: resilience.Settings{Timeout: 50 * time.Millisecond}}, a)
 	_, err := c.Client("stock").Get("http://stock/silent")
 	if !errors.Is(err, context.DeadlineExceeded) || problem.CodeOf(err) != problem.DeadlineExceeded {
 		t.Errorf("err = %v, want a deadline error", err)

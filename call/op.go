@@ -3,7 +3,10 @@ package call
 import (
 	"context"
 	"errors"
+	"sync"
+	"time"
 
+	"github.com/musterdev/muster/call/balance"
 	"github.com/musterdev/muster/call/discovery"
 	"github.com/musterdev/muster/call/resilience"
 )
@@ -15,6 +18,7 @@ type Op struct {
 	Endpoint   string // discovery.HTTP or discovery.GRPC
 	Version    string // only instances of this version while one is there; "" means any
 	Idempotent bool   // sending it twice has the effect of sending it once
+	Key        string // calls with the same one go to the same instance, where the service's balance is by hash; "" = any
 }
 
 // Idempotent reports whether an HTTP request may be repeated: a safe or idempotent
@@ -33,15 +37,41 @@ type Ticket struct {
 	Instance discovery.Instance
 	Addr     string // host:port of the endpoint asked for
 
-	member *member
-	done   bool
+	member  *member
+	outcome balance.Outcome // what the answer told of the instance
+	silent  bool            // how long it took says nothing of the instance
+	took    time.Duration   // until its answer began
+
+	mu   sync.Mutex
+	done bool
+	then []func() // what else ends with it
 }
 
-// Done ends the attempt. Calling it again does nothing. Not for concurrent use.
+// Done ends the attempt. Calling it again does nothing.
 func (t *Ticket) Done() {
-	if !t.done {
-		t.done = true
-		t.member.end()
+	t.mu.Lock()
+	first, then := !t.done, t.then
+	t.done, t.then = true, nil
+	t.mu.Unlock()
+	if !first {
+		return
+	}
+	t.member.end()
+	for _, f := range then {
+		f()
+	}
+}
+
+// finally has f called when the attempt has ended, at once if it has.
+func (t *Ticket) finally(f func()) {
+	t.mu.Lock()
+	done := t.done
+	if !done {
+		t.then = append(t.then, f)
+	}
+	t.mu.Unlock()
+	if done {
+		f()
 	}
 }
 

@@ -13,16 +13,11 @@ import (
 	"github.com/musterdev/muster/call/discovery"
 )
 
-// suspicion is how long an instance that could not be dialled is passed over while
-// others are there. The registry learns of a death within a lease; this bridges it.
-const suspicion = time.Second
-
-// member is what a caller knows of one instance: its load and its connection.
+// member is what a caller knows of one instance: how it answers and its connection.
 // It outlives changes of the list as long as the instance and its address stay.
 type member struct {
-	info      atomic.Pointer[discovery.Instance] // its facts; its address never changes
-	inFlight  atomic.Int64
-	suspectAt atomic.Int64 // unix nanoseconds of the last failed dial, 0 = none
+	*balance.Endpoint
+	info atomic.Pointer[discovery.Instance] // its facts; its address never changes
 
 	mu      sync.Mutex
 	conn    *grpc.ClientConn
@@ -30,25 +25,20 @@ type member struct {
 }
 
 func newMember(in discovery.Instance) *member {
-	m := &member{}
-	m.info.Store(&in)
+	m := &member{Endpoint: balance.NewEndpoint(in.ID)}
+	m.learn(in)
 	return m
 }
 
-func (m *member) begin() { m.inFlight.Add(1) }
-
-func (m *member) end() {
-	if m.inFlight.Add(-1) == 0 {
-		m.closeIfRetired()
-	}
+func (m *member) learn(in discovery.Instance) {
+	m.info.Store(&in)
+	m.Describe(in.Weight, in.Zone)
 }
 
-func (m *member) failedDial(now time.Time) { m.suspectAt.Store(now.UnixNano()) }
-func (m *member) answered()                { m.suspectAt.Store(0) }
-
-func (m *member) suspect(now time.Time) bool {
-	at := m.suspectAt.Load()
-	return at != 0 && now.UnixNano()-at < int64(suspicion)
+func (m *member) end() {
+	if m.Release() == 0 {
+		m.closeIfRetired()
+	}
 }
 
 // retire closes the connection as soon as nothing runs on it.
@@ -56,7 +46,7 @@ func (m *member) retire() {
 	m.mu.Lock()
 	m.retired = true
 	m.mu.Unlock()
-	if m.inFlight.Load() == 0 {
+	if m.InFlight() == 0 {
 		m.closeIfRetired()
 	}
 }
@@ -72,13 +62,26 @@ func (m *member) closeIfRetired() {
 
 // pool holds the members of one service.
 type pool struct {
-	view *discovery.View
-	turn atomic.Uint64
+	service string
+	view    *discovery.View
+	turn    atomic.Uint64
 
 	mu      sync.Mutex
+	rules   *rules
+	set     *balance.Set         // nil before follow was called
 	seen    []discovery.Instance // the list the members were made from
 	members []*member
-	leaving []*member // gone from the list, attempts still in flight
+	leaving []*member            // gone from the list, attempts still in flight
+	choices map[choiceKey]choice // of members, made when first asked for
+}
+
+// choiceKey is what makes calls choose from different instances.
+type choiceKey struct{ endpoint, version string }
+
+// choice is what the calls of one key choose from.
+type choice struct {
+	members []*member
+	group   *balance.Group
 }
 
 // choose picks the member for the next attempt and counts it as loaded; nil when
@@ -87,25 +90,42 @@ func (p *pool) choose(op Op, tried []*member, now time.Time) *member {
 	// held until the choice is counted: who asks InFlight sees every choice made
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.refresh()
-	usable := usable(p.members, op)
-	candidates := make([]balance.Candidate, len(usable))
-	for i, m := range usable {
-		weight := m.info.Load().Weight
-		if weight <= 0 {
-			weight = discovery.DefaultWeight
-		}
-		candidates[i] = balance.Candidate{
-			Load: m.inFlight.Load(), Weight: weight,
-			Suspect: m.suspect(now), Tried: slices.Contains(tried, m),
-		}
+	p.refresh(now)
+	key := choiceKey{op.Endpoint, op.Version}
+	from, ok := p.choices[key]
+	if !ok {
+		from.members = usable(p.members, op)
+		from.group = p.set.Group(endpoints(from.members))
+		p.choices[key] = from
 	}
-	i := balance.Least(candidates, p.turn.Add(1))
+	next := balance.Call{Turn: p.turn.Add(1), Tried: endpoints(tried)}
+	if op.Key != "" {
+		next.Hash = balance.Key(op.Key)
+	}
+	i := from.group.Pick(now, next)
 	if i < 0 {
 		return nil
 	}
-	usable[i].begin()
-	return usable[i]
+	from.members[i].Begin()
+	return from.members[i]
+}
+
+// others reports whether there is more than one instance.
+func (p *pool) others() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.members) > 1
+}
+
+func endpoints(members []*member) []*balance.Endpoint {
+	if len(members) == 0 {
+		return nil
+	}
+	out := make([]*balance.Endpoint, len(members))
+	for i, m := range members {
+		out[i] = m.Endpoint
+	}
+	return out
 }
 
 // usable returns the members that offer the endpoint: of the wanted version while
@@ -134,9 +154,9 @@ func usable(members []*member, op Op) []*member {
 
 // refresh follows the view; p.mu is held. A member is kept while id and endpoints
 // stay the same, so that its load and its connection survive every other change.
-func (p *pool) refresh() {
+func (p *pool) refresh(now time.Time) {
 	list := p.view.Instances()
-	if sameList(list, p.seen) {
+	if p.choices != nil && sameList(list, p.seen) {
 		return
 	}
 	old := slices.Clone(p.members)
@@ -147,15 +167,16 @@ func (p *pool) refresh() {
 			next = append(next, newMember(in))
 			continue
 		}
-		old[i].info.Store(&in)
+		old[i].learn(in)
 		next = append(next, old[i])
 		old = slices.Delete(old, i, i+1)
 	}
 	for _, m := range old {
 		m.retire()
 	}
-	p.leaving = slices.DeleteFunc(append(p.leaving, old...), func(m *member) bool { return m.inFlight.Load() == 0 })
-	p.seen, p.members = list, next
+	p.leaving = slices.DeleteFunc(append(p.leaving, old...), func(m *member) bool { return m.InFlight() == 0 })
+	p.seen, p.members, p.choices = list, next, map[choiceKey]choice{}
+	p.set.Replace(now, endpoints(next))
 }
 
 // sameAddress reports whether a and b are one process at one place.

@@ -301,7 +301,7 @@ func TestBodyIsClosedWithoutAToken(t *testing.T) {
 // An instance that refuses connections is asked again with growing pauses.
 func TestUnreachableIsNotSpunOn(t *testing.T) {
 	var dials atomic.Int64
-	c, _ := newCaller(t, call.Config{Wait: time.Second, Retry: resilience.Retry{Attempts: 1}, Dial: func(context.Context, string) (net.Conn, error) {
+	c, _ := newCaller(t, call.Config{Wait: time.Second, Settings: resilience.Settings{Retry: resilience.Retry{Attempts: 1}}, Dial: func(context.Context, string) (net.Conn, error) {
 		dials.Add(1)
 		return nil, errors.New("no")
 	}}, dead(t, "a"))

@@ -70,7 +70,9 @@ plain() {
 # foreign runs the tests that compare with other projects' code, which is kept out of
 # every module a user gets.
 foreign() {
-	(cd drivers/postgres/testdata/goose && GOWORK=off go test -json -count=1 ./... | tee "$results/foreign.json" | "$results/testsum") || return 3
+	for module in drivers/postgres/testdata/goose call/resilience/testdata/failsafe; do
+		(cd "$module" && GOWORK=off go test -json -count=1 ./... | tee "$results/foreign-$(basename "$module").json" | "$results/testsum") || return 3
+	done
 }
 
 # crossCompile OS ARCH compiles everything for a system that is not run here; without

@@ -3,6 +3,7 @@ package strictyaml
 import (
 	"encoding"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -15,7 +16,8 @@ const longest = 100 * 365 * 24 * time.Hour
 
 // Decode reads a mapping into the struct that dst points to; what says in an error
 // what the mapping describes. A key is named by the field's yaml tag, else by the
-// field's name in lower case; `yaml:"-"` leaves a field out. Fields may be texts,
+// field's name in lower case; `yaml:"-"` leaves a field out, and the keys of a struct
+// with `yaml:",inline"` stand beside those of the struct it is in. Fields may be texts,
 // booleans, numbers, time.Duration, encoding.TextUnmarshaler, structs, pointers to
 // structs, slices and maps of these with texts as keys. A key the file does not name
 // leaves its field as it is, so defaults are set before. Mistakes are recorded where
@@ -137,6 +139,10 @@ func decodable(t reflect.Type, path []string) error {
 func leaves(v reflect.Value, path []string) []Leaf {
 	var all []Leaf
 	for i := range v.NumField() {
+		if isInline(v.Type().Field(i)) {
+			all = append(all, leaves(v.Field(i), path)...)
+			continue
+		}
 		key := keyOf(v.Type().Field(i))
 		if key == "" {
 			continue
@@ -154,15 +160,33 @@ func leaves(v reflect.Value, path []string) []Leaf {
 	return all
 }
 
-func (n *Node) decodeStruct(what string, v reflect.Value) {
+// FieldsOf returns what Decode reads the struct that dst points to by, for mappings that
+// have other keys besides. The error is one of the program, as Decode's.
+func FieldsOf(dst any) (Fields, error) {
+	v, err := structOf(dst)
+	if err != nil {
+		return nil, err
+	}
+	return fieldsOf(v), decodable(v.Type(), nil)
+}
+
+func fieldsOf(v reflect.Value) Fields {
 	fields := Fields{}
 	for i := range v.NumField() {
-		if key := keyOf(v.Type().Field(i)); key != "" {
+		if isInline(v.Type().Field(i)) {
+			maps.Copy(fields, fieldsOf(v.Field(i)))
+		} else if key := keyOf(v.Type().Field(i)); key != "" {
 			fields[key] = func(value *Node) { value.decode(v.Field(i)) }
 		}
 	}
-	n.Fields(what, fields)
+	return fields
 }
+
+func isInline(f reflect.StructField) bool {
+	return f.Type.Kind() == reflect.Struct && f.Tag.Get("yaml") == ",inline"
+}
+
+func (n *Node) decodeStruct(what string, v reflect.Value) { n.Fields(what, fieldsOf(v)) }
 
 func (n *Node) decode(v reflect.Value) {
 	if u := unmarshaler(v); u != nil {

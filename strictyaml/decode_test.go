@@ -14,6 +14,10 @@ type inner struct {
 	Text string `yaml:"text"`
 }
 
+type beside struct {
+	Near int `yaml:"near"`
+}
+
 type all struct {
 	Name     string `yaml:"name"`
 	Flag     bool
@@ -27,6 +31,7 @@ type all struct {
 	Pointer  *inner
 	List     []int
 	Map      map[string]inner
+	Beside   beside `yaml:",inline"`
 	Hidden   string `yaml:"-"`
 	private  string
 }
@@ -56,6 +61,7 @@ small: -128
 unsigned: 65535
 wait: 1m30s
 addr: 127.0.0.1
+near: 3
 inner: {text: a}
 pointer: {text: b}
 list: [1, 2]
@@ -67,7 +73,7 @@ map: {x: {text: c}}
 	want := all{
 		Name: "0755", Flag: true, Int: -7, Small: -128, Unsigned: 65535, Float: 9, Wait: 90 * time.Second,
 		Addr: netip.MustParseAddr("127.0.0.1"), Inner: inner{"a"}, Pointer: &inner{"b"}, List: []int{1, 2},
-		Map: map[string]inner{"x": {"c"}}, Hidden: "kept", private: "kept",
+		Map: map[string]inner{"x": {"c"}}, Beside: beside{3}, Hidden: "kept", private: "kept",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -77,6 +83,8 @@ map: {x: {text: c}}
 func TestDecodeRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"nam: x":           `x.yaml:1:1: unknown key "nam"; did you mean "name"?`,
+		"near: x":          `"near" wants a whole number`,
+		"beside: {}":       `unknown key "beside"`,
 		"hidden: x":        `unknown key "hidden"`,
 		"private: x":       `unknown key "private"`,
 		"inner: {txt: x}":  `x.yaml:1:9: unknown key "txt"; did you mean "text"?`,
@@ -119,7 +127,7 @@ func TestLeaves(t *testing.T) {
 	}
 	values := map[string]string{
 		"name": "n", "flag": "TRUE", "int": "5", "small": "-1", "unsigned": "7", "float": "2.5", "wait": "2s",
-		"addr": "::1", "inner.text": "deep",
+		"addr": "::1", "inner.text": "deep", "near": "4",
 	}
 	for _, l := range leaves {
 		path := strings.Join(l.Path, ".")

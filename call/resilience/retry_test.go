@@ -48,3 +48,34 @@ func TestPauseIsBounded(t *testing.T) {
 		t.Errorf("no backoff: Pause = %s, want 0", p)
 	}
 }
+
+func TestWhyAnAttemptIsNotRepeated(t *testing.T) {
+	none := resilience.NewBudget(resilience.BudgetSettings{Floor: -1})
+	var some resilience.Budget
+	for name, test := range map[string]struct {
+		retry      resilience.Retry
+		n          int
+		idempotent bool
+		f          resilience.Failure
+		budget     *resilience.Budget
+		want       resilience.Verdict
+	}{
+		"repeated":            {n: 1, budget: &some, want: resilience.Repeat},
+		"no bound":            {n: 1, want: resilience.Repeat},
+		"no budget left":      {n: 1, budget: none, want: resilience.OverBudget},
+		"too often":           {n: 3, idempotent: true, want: resilience.Enough},
+		"not at all":          {retry: resilience.Retry{Attempts: 1}, n: 1, want: resilience.Enough},
+		"only a pause is set": {retry: resilience.Retry{Backoff: time.Second}, n: 2, want: resilience.Repeat},
+		"shed":                {n: 1, idempotent: true, f: resilience.Failure{Shed: true}, want: resilience.Pointless},
+		"answered":            {n: 1, idempotent: true, f: resilience.Failure{Answered: true}, want: resilience.Pointless},
+		"late":                {n: 1, idempotent: true, f: resilience.Failure{Timeout: true}, want: resilience.TooLate},
+		"unsafe":              {n: 1, f: resilience.Failure{Sent: true}, want: resilience.Unsafe},
+	} {
+		if got := test.retry.Judge(epoch, test.n, test.idempotent, test.f, test.budget); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+	if s := some.Stats(epoch); s.Spent != 1 {
+		t.Errorf("one repetition took %d from the budget", s.Spent)
+	}
+}

@@ -48,7 +48,11 @@ func Floors() []Floor {
 
 		{Folder: "call/discovery/...", May: "problem auth mtls", Tests: chapters},
 		{Folder: "call/resilience", May: "problem", Tests: chapters},
-		{Folder: "call/balance", May: "problem call/discovery/...", Tests: chapters},
+		{Folder: "call/admission", May: "problem call/resilience", Tests: chapters},
+		{Folder: "call/resilience/stormtest", May: "call/resilience", Tests: chapters},
+		{Folder: "call/resilience/legacy", May: "problem call/resilience", Tests: chapters},
+		{Folder: "call/balance/...", May: "problem call/discovery/... call/balance/...", Tests: chapters},
+		{Folder: "call/policy", May: "problem call/balance call/resilience", Tests: chapters},
 		{Folder: "call", May: "problem observe auth mtls call/...", Tests: chapters},
 
 		{Folder: "bus", May: "problem", Tests: chapters},
@@ -74,7 +78,7 @@ func Floors() []Floor {
 		{Folder: "drivers/postgres/...", May: chapters, Tests: "drivers/postgres/..."},
 
 		// The platform: engines know the library and what they are made of.
-		{Folder: "platform/fleet/...", May: "problem strictyaml bus call/discovery platform/fleet/...", Tests: chapters},
+		{Folder: "platform/fleet/...", May: "problem strictyaml bus call/discovery call/policy platform/fleet/...", Tests: chapters},
 		{Folder: "platform/registry/...", May: chapters + " platform/registry/...", Tests: chapters},
 		{Folder: "platform/broker/...", May: library + " drivers/nats drivers/sqlite platform/broker/...", Tests: ""},
 		{Folder: "platform/local/...", May: library + " drivers/... platform/preflight " + engines, Tests: ""},
@@ -97,7 +101,8 @@ func Floors() []Floor {
 		{Folder: "platform/ops", May: chapters + " platform/supervise/...", Tests: "drivers/sqlite"},
 		{Folder: "platform/gen/...", May: "platform/gen/..."},
 		{Folder: "platform/preflight/...", May: chapters + " platform/fleet/... platform/supervise/...", Tests: chapters},
-		{Folder: "platform/drill/...", May: library + " drivers/... platform/drill/... " + engines, Tests: ""},
+		{Folder: "platform/load/...", May: "problem strictyaml call/resilience platform/load/...", Tests: chapters},
+		{Folder: "platform/drill/...", May: library + " drivers/... platform/load/... platform/drill/... " + engines, Tests: ""},
 		{Folder: "platform/cmd/muster/...", May: library + " drivers/... platform/... shop/...", Tests: "mustertest/..."},
 
 		// The shop: a service knows the contracts of the others, never their code.

@@ -4,7 +4,6 @@
 package control
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,14 +53,23 @@ func Service(cfg Config) muster.Service {
 		if cfg.StateDir != "" {
 			file = filepath.Join(dir, "registry.json")
 		}
-		reg := registry.New(registry.Config{File: file, Generation: cfg.Generation, Log: app.Log()})
+		calls, err := readCalls(filepath.Join(dir, CallsFile))
+		if err != nil {
+			return err
+		}
+		reg := registry.New(registry.Config{File: file, Generation: cfg.Generation, Settings: calls, Log: app.Log()})
 		seen, err := openSight(cfg, dir, app, reg.Catalog)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, seen.telemetry.Close()) }()
+		doors, err := cfg.OTLP.open()
+		if err != nil {
+			return err
+		}
+		defer closeAll(doors)
 		app.Handle("/v1/", reg)
-		seen.serve(app)
+		seen.serve(app, doors)
 		app.Go("registry", func(ctx context.Context) error {
 			reg.Run(ctx)
 			return nil
@@ -108,14 +116,14 @@ func openSight(cfg Config, dir string, app *muster.App, catalog func() discovery
 }
 
 // serve has the service take telemetry and answer what is asked of it.
-func (s *sight) serve(app *muster.App) {
+func (s *sight) serve(app *muster.App, doors []door) {
 	intake := s.telemetry.Intake()
 	for pattern, h := range intake {
 		app.Handle(pattern, h)
 	}
-	app.Go("OTLP", func(ctx context.Context) error { return s.cfg.OTLP.serve(ctx, s.telemetry) })
+	app.Go("OTLP", func(ctx context.Context) error { return serveAll(ctx, doors, s.telemetry) })
 	guard := func(h http.Handler) http.Handler { return guardBrowsers(s.cfg.Hosts, h) }
-	pages := dashboard.Handler(dashboard.Config{Title: cmp.Or(s.cfg.Fleet, "Muster")})
+	pages := dashboard.Handler(dashboard.Config{Title: s.cfg.Fleet})
 	for pattern, h := range s.telemetry.Answers() {
 		app.Handle(pattern, guard(s.endless(h)))
 	}

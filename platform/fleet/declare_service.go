@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/musterdev/muster/platform/fleet/calls"
 	"github.com/musterdev/muster/platform/fleet/expand"
 	"github.com/musterdev/muster/platform/fleet/grammar"
 	"github.com/musterdev/muster/strictyaml"
@@ -45,6 +46,11 @@ func (r *reader) fields() strictyaml.Fields {
 		"metrics": func(n *strictyaml.Node) {
 			if v, ok := read(n, "a path", grammar.Path); ok {
 				r.set("metrics", n, func(s *draft) { s.Metrics = v })
+			}
+		},
+		"calls": func(n *strictyaml.Node) {
+			if v, ok := calls.Read(n); ok {
+				r.set("calls", n, func(s *draft) { s.Calls = v })
 			}
 		},
 		"port":      r.number("port", 1, 65535, func(s *draft, v int) { s.Port = v }),

@@ -78,7 +78,7 @@ type setting struct {
 var toldToAll = []string{"bus", "environment", "fleet", "telemetry"}
 
 // seenOutside are the keys of a service that its process does not see.
-var seenOutside = []string{"build", "live", "on", "owner", "publishes", "ready", "route", "stop_grace", "watch"}
+var seenOutside = []string{"build", "calls", "live", "on", "owner", "publishes", "ready", "route", "stop_grace", "watch"}
 
 // settings returns the fleet's own keys, in the order of their names.
 func (f *Fleet) settings() []setting {
@@ -106,6 +106,7 @@ func (s Service) settings() []setting {
 	}
 	return []setting{
 		{"build", s.Build},
+		{"calls", s.Calls},
 		{"config", s.Config},
 		{"database", s.Database},
 		{"dir", s.Dir},

@@ -117,7 +117,10 @@ func TestDiffKnowsAllFields(t *testing.T) {
 			field.Set(m)
 		case reflect.Struct:
 			part := field.Field(0)
-			if part.Kind() == reflect.Int {
+			for part.Kind() == reflect.Struct {
+				part = part.Field(0)
+			}
+			if part.CanInt() {
 				part.SetInt(77)
 			} else {
 				part.SetString("other")

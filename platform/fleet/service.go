@@ -3,6 +3,8 @@ package fleet
 import (
 	"strings"
 	"time"
+
+	"github.com/musterdev/muster/call/policy"
 )
 
 // Service is one service of the fleet, as the chosen environment wants it.
@@ -40,6 +42,8 @@ type Service struct {
 
 	Ready Probe // asked from the start on; Kind is never empty
 	Live  Probe // asked once ready; Kind "" means none
+
+	Calls policy.Service // how others call it
 
 	Metrics string // path at which its own metrics are scraped, in Prometheus' format; "": not
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/musterdev/muster/call"
 	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/observe"
 	"github.com/musterdev/muster/platform/gateway/accesslog"
 	"github.com/musterdev/muster/platform/gateway/drain"
@@ -98,7 +99,7 @@ func (e *edge) build(closing *closers) error {
 	}
 	e.drain = drain.New(resolver)
 	closing.add(func() error { e.drain.Close(); return nil })
-	e.caller = call.New(call.Config{Resolver: e.drain, Timeout: -1, Wait: e.cfg.Wait})
+	e.caller = call.New(call.Config{Resolver: e.drain, Settings: resilience.Settings{Timeout: -1}, Wait: e.cfg.Wait, Log: e.log})
 	closing.add(func() error { e.caller.Close(); return nil })
 
 	access, err := e.openLog(closing)

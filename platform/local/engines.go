@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net"
+	"os"
 	"strconv"
 
 	"github.com/musterdev/muster"
@@ -16,6 +17,7 @@ import (
 	"github.com/musterdev/muster/platform/preflight"
 	"github.com/musterdev/muster/platform/supervise"
 	"github.com/musterdev/muster/platform/supervise/probe"
+	"github.com/musterdev/muster/platform/telemetry"
 )
 
 // engines are the children that the supervisor starts before the services.
@@ -23,7 +25,7 @@ func (cfg *Config) engines() []supervise.Engine {
 	f := cfg.Fleet
 	all := []supervise.Engine{
 		{
-			Name: "control", Argv: append([]string{cfg.Program, "engine", "control", "--state", cfg.state(""), "--generation", rand.Text()}, telemetryFlags(f)...),
+			Name: "control", Argv: append([]string{cfg.Program, "engine", "control", "--state", cfg.state(""), "--generation", rand.Text()}, cfg.controlFlags()...),
 			Env: []string{"PORT=" + strconv.Itoa(f.Control.Port)}, Port: f.Control.Port,
 			Setting: preflight.ControlSetting,
 		},
@@ -97,8 +99,13 @@ func (cfg *Config) startEngines(ctx context.Context) (stop func() error, err err
 // told: what is theirs under their name, as in muster.Settings.
 func (cfg *Config) engineServices() (services []muster.Service, env map[string]string, err error) {
 	f := cfg.Fleet
+	headers, err := telemetry.ParseHeaders(os.Getenv("OTEL_EXPORTER_OTLP_HEADERS"))
+	if err != nil {
+		return nil, nil, err
+	}
 	services = []muster.Service{control.Service(control.Config{
 		StateDir: cfg.state(""), Generation: rand.Text(), Fleet: f.Name, Retention: f.Telemetry.Retention, Export: f.Telemetry.Export,
+		Headers: headers, Hosts: cfg.Names,
 	})}
 	env = map[string]string{
 		"CONTROL_PORT": strconv.Itoa(f.Control.Port), "PORT": strconv.Itoa(f.Control.Port),

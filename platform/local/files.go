@@ -37,8 +37,8 @@ func (cfg *Config) write(controlURL string) error {
 			return err
 		}
 	}
-	if !preflight.Broker(cfg.Fleet) {
-		return nil
+	if err := cfg.writeCalls(cfg.Fleet); err != nil || !preflight.Broker(cfg.Fleet) {
+		return err
 	}
 	return cfg.writeSubscriptions(cfg.Fleet)
 }

@@ -30,6 +30,7 @@ type Config struct {
 	// program.
 	Program string
 	Single  bool                         // control, edge and broker in this process
+	Names   []string                     // by which browsers ask for the dashboard, besides localhost and addresses
 	Load    func() (*fleet.Fleet, error) // reads the file again; nil: it is not watched
 	Watch   bool                         // services are replaced when their files change
 	Events  func(event.Event)            // called one at a time; may be nil
@@ -176,7 +177,7 @@ func (cfg *Config) supervisor(controlURL string) (supervise.Config, error) {
 		BusURL: busURL(cfg.Fleet), EventsURL: eventsURL(cfg.Fleet),
 		Load: cfg.reload(), Watch: cfg.Watch,
 		Applied: func(ctx context.Context, f *fleet.Fleet) error {
-			return errors.Join(edge.SetRoutes(ctx, routes(f)), cfg.subscribe(ctx, f))
+			return errors.Join(edge.SetRoutes(ctx, routes(f)), cfg.setCalls(ctx, registry, f), cfg.subscribe(ctx, f))
 		},
 	}
 	if !cfg.Single {

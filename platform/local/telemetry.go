@@ -11,7 +11,6 @@ import (
 
 	"github.com/musterdev/muster/drivers/otlp"
 	"github.com/musterdev/muster/observe"
-	"github.com/musterdev/muster/platform/fleet"
 	"github.com/musterdev/muster/platform/supervise/logs"
 )
 
@@ -46,9 +45,12 @@ func (cfg *Config) telemetry() []string {
 	return []string{otlpEndpoint + "=" + url}
 }
 
-// telemetryFlags say what control is to do with what it gets.
-func telemetryFlags(f *fleet.Fleet) []string {
-	flags, t := []string{"--fleet", f.Name}, f.Telemetry
+// controlFlags say what control is to do with what it gets, and who may look.
+func (cfg *Config) controlFlags() []string {
+	flags, t := []string{"--fleet", cfg.Fleet.Name}, cfg.Fleet.Telemetry
+	for _, name := range cfg.Names {
+		flags = append(flags, "--name", name)
+	}
 	if t.Export != "" {
 		flags = append(flags, "--export", t.Export)
 	}

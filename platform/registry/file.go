@@ -64,12 +64,13 @@ func (s *Store) Restore(members []Member, now time.Time) error {
 	return errors.Join(errs...)
 }
 
-// restore fills the store from the file, whatever state that is in.
-func (r *Registry) restore() {
+// restore fills the store from the file, whatever state that is in, and reports whether
+// the file was this run's.
+func (r *Registry) restore() bool {
 	file, err := readMembership(r.cfg.File)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return
+		return false
 	case errors.Is(err, errCorrupt):
 		aside := r.cfg.File + ".corrupt" // kept for who wants to know; the next one replaces it
 		if os.Rename(r.cfg.File, aside) != nil {
@@ -77,21 +78,26 @@ func (r *Registry) restore() {
 		}
 		r.log.Warn("the registry's file is corrupt; the registry starts empty, living instances come back with their next beat",
 			"file", aside, "error", err)
-		return
+		return false
 	case err != nil:
 		r.log.Warn("the registry's file cannot be read; the registry starts empty, living instances come back with their next beat",
 			"file", r.cfg.File, "error", err)
-		return
+		return false
 	case file.Generation != r.cfg.Generation:
 		r.log.Info("the registry's file is of another run of the fleet and is ignored", "file", r.cfg.File)
-		return
+		return false
 	}
 	if err := r.store.Restore(file.Members, time.Now()); err != nil {
 		r.log.Warn("the registry's file has instances that cannot be restored", "file", r.cfg.File, "error", err)
 	}
-	for name, text := range file.Settings {
+	r.set(file.Settings)
+	return true
+}
+
+func (r *Registry) set(settings map[string]discovery.Settings) {
+	for name, text := range settings {
 		if err := r.store.Set(name, text); err != nil {
-			r.log.Warn("the registry's file has settings that cannot be restored", "file", r.cfg.File, "service", name, "error", err)
+			r.log.Warn("how a service is to be called cannot be kept", "service", name, "error", err)
 		}
 	}
 }

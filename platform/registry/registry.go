@@ -28,6 +28,8 @@ type Config struct {
 	File       string        // keeps membership over restarts, its folder made when missing; "" keeps nothing
 	Generation string        // names this run of the fleet; a file of another run is ignored, its instances are gone
 	TTL        time.Duration // of a lease; 0 means discovery.LeaseTTL
+	// Settings say how services are to be called, where File says nothing of this run.
+	Settings map[string]discovery.Settings
 	Limits     Limits
 	Log        *slog.Logger // nil logs nothing
 }
@@ -59,7 +61,9 @@ func New(cfg Config) *Registry {
 		waiting: waiting{},
 	}
 	r.routes = r.newRoutes()
-	r.restore()
+	if !r.restore() {
+		r.set(cfg.Settings)
+	}
 	return r
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/musterdev/muster/call"
 	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/platform/gateway/proxy"
 	"github.com/musterdev/muster/platform/gateway/route"
 )
@@ -90,7 +91,7 @@ func ExampleGateway() {
 	resolver := discovery.Fixed(map[string][]discovery.Instance{
 		"catalog": {{ID: "catalog-1", Endpoints: map[string]string{discovery.HTTP: catalog.Listener.Addr().String()}}},
 	})
-	caller := call.New(call.Config{Resolver: resolver, Timeout: -1})
+	caller := call.New(call.Config{Resolver: resolver, Settings: resilience.Settings{Timeout: -1}})
 	defer caller.Close()
 	g, err := proxy.New(proxy.Config{Caller: caller, Resolver: resolver, Metrics: prometheus.NewRegistry()})
 	if err != nil {

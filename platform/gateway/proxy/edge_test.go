@@ -18,6 +18,7 @@ import (
 
 	"github.com/musterdev/muster/call"
 	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/observe"
 	"github.com/musterdev/muster/platform/gateway/accesslog"
 	"github.com/musterdev/muster/platform/gateway/nethttp"
@@ -57,7 +58,7 @@ func newEdge(t *testing.T, routes []route.Route, tune func(*call.Config, *proxy.
 	t.Helper()
 	e := &edge{fleet: &fleet{views: map[string]*discovery.View{}}, metrics: prometheus.NewRegistry(), log: &bytes.Buffer{}}
 	e.list(instances...)
-	calls := call.Config{Resolver: e.fleet, Timeout: -1}
+	calls := call.Config{Resolver: e.fleet, Settings: resilience.Settings{Timeout: -1}}
 	access := accesslog.New(e.log)
 	cfg := proxy.Config{Resolver: e.fleet, Metrics: e.metrics, Log: access}
 	if tune != nil {

@@ -1,0 +1,155 @@
+package balance
+
+import (
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Outcome is what one attempt told about the endpoint it went to.
+type Outcome uint8
+
+// The outcomes of an attempt.
+const (
+	OK          Outcome = iota // it answered, be it with a refusal of the request itself
+	Failed                     // it is at fault: a broken connection, an internal error
+	Shed                       // it is alive and says that it has too much to do
+	Unreachable                // no connection came about
+	Abandoned                  // the caller gave up waiting: what it waited is the least it would have taken
+)
+
+// suspicion is how long an endpoint that could not be reached is passed over while
+// others are there. A registry learns of a death within a lease; this bridges it.
+const suspicion = time.Second
+
+// Endpoint is what a caller remembers of one instance. It is safe for concurrent use;
+// it belongs to at most one Set.
+type Endpoint struct {
+	key string
+	id  uint64
+
+	weight   atomic.Int64
+	inFlight atomic.Int64
+	born     atomic.Int64  // unix ns when the set took it in, 0 = not yet
+	suspect  atomic.Int64  // unix ns until which it is, 0 = not
+	ejected  atomic.Int64  // unix ns until which it is, 0 = not
+	turn     atomic.Uint64 // virtual time of its last turn, float64 bits
+	latency  latency
+	set      atomic.Pointer[Set]
+
+	mu     sync.Mutex // for writing what follows, and latency
+	zone   string
+	health health
+}
+
+// NewEndpoint returns an endpoint that nothing is known of yet. key names the instance
+// to Hash, Maglev and subsets, and is the same at every caller, such as its id. Its
+// weight is 100.
+func NewEndpoint(key string) *Endpoint {
+	e := &Endpoint{key: key, id: hash64(key)}
+	e.weight.Store(100)
+	return e
+}
+
+// Describe sets the endpoint's share of traffic beside its siblings (0 or less means
+// 100) and its zone. A Set learns of a new zone with its next Replace.
+func (e *Endpoint) Describe(weight int, zone string) {
+	if weight <= 0 {
+		weight = 100
+	}
+	e.weight.Store(int64(weight))
+	e.mu.Lock()
+	e.zone = zone
+	e.mu.Unlock()
+}
+
+// Key returns the name it was made with.
+func (e *Endpoint) Key() string { return e.key }
+
+// InFlight returns how many calls are begun and not released.
+func (e *Endpoint) InFlight() int64 { return e.inFlight.Load() }
+
+// Begin counts one call as in flight.
+func (e *Endpoint) Begin() { e.inFlight.Add(1) }
+
+// End is Observe and Release, for calls that end with their answer.
+func (e *Endpoint) End(now time.Time, took time.Duration, outcome Outcome) {
+	e.Observe(now, took, outcome)
+	e.Release()
+}
+
+// Release ends what Begin began and returns how many calls are left.
+func (e *Endpoint) Release() int64 { return e.inFlight.Add(-1) }
+
+// Observe tells how one attempt went; took is the time until its answer began. It is
+// called at most once an attempt, not at all for one that says nothing of the endpoint.
+func (e *Endpoint) Observe(now time.Time, took time.Duration, outcome Outcome) {
+	at, usual := now.UnixNano(), 0.0
+	set := e.set.Load()
+	if set != nil {
+		usual = set.usual(float64(took))
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	known := e.latency.read(at, usual)
+	seen := float64(took)
+	if set != nil {
+		seen = min(seen, highest*usual)
+	}
+	switch outcome {
+	case OK:
+		e.latency.observe(at, seen, usual)
+		e.suspect.Store(0)
+		e.health.good(at)
+		return
+	case Shed:
+		// Its refusals are quick: without this they would draw ever more calls to it.
+		e.latency.observe(at, max(seen, min(2*known, highest*usual)), usual)
+		e.suspect.Store(0)
+		return
+	case Abandoned:
+		e.latency.observe(at, max(seen, known), usual)
+		if float64(took) < 3*usual {
+			return // an impatient caller says nothing of it
+		}
+	case Unreachable:
+		e.suspect.Store(at + int64(suspicion))
+	default:
+		e.latency.observe(at, max(seen, known), usual) // failing fast is not being fast
+	}
+	if e.health.bad(at); set != nil && e.health.consecutive >= set.cfg.Eject.Consecutive {
+		set.due.Store(at)
+	}
+}
+
+// Latency returns the estimate that PeakEWMA goes by; 0 when nothing is known.
+func (e *Endpoint) Latency(now time.Time) time.Duration {
+	usual := 0.0
+	if set := e.set.Load(); set != nil {
+		usual = math.Float64frombits(set.mean.Load())
+	}
+	return time.Duration(e.latency.read(now.UnixNano(), usual))
+}
+
+// Ejected reports whether the endpoint is left out at now for answering badly.
+func (e *Endpoint) Ejected(now time.Time) bool { return e.ejected.Load() > now.UnixNano() }
+
+// Suspect reports whether the endpoint could not be reached a moment before now.
+func (e *Endpoint) Suspect(now time.Time) bool { return e.suspect.Load() > now.UnixNano() }
+
+// hash64 is FNV-1a with a final mix: the same in every process, unlike maphash.
+func hash64(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return mix(h)
+}
+
+// mix is the finaliser of SplitMix64 (Steele, Lea, Flood, 2014).
+func mix(x uint64) uint64 {
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}

@@ -16,7 +16,7 @@ import (
 func guardBrowsers(names []string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !ownName(r.Host, names) {
-			problem.Write(w, r, problem.New(problem.PermissionDenied, "the dashboard does not answer to the name %.100q: open it by its address, or as localhost", r.Host))
+			problem.Write(w, r, problem.New(problem.PermissionDenied, "the dashboard does not answer to the name %.100q: open it by its address or as localhost, or start it with --name", r.Host))
 			return
 		}
 		if origin, sent := r.Header["Origin"]; sent {
@@ -38,5 +38,5 @@ func ownName(host string, names []string) bool {
 		name = host
 	}
 	name = strings.ToLower(strings.Trim(name, "[]"))
-	return net.ParseIP(name) != nil || name == "localhost" || strings.HasSuffix(name, ".localhost") || slices.Contains(names, name)
+	return net.ParseIP(name) != nil || name == "localhost" || strings.HasSuffix(name, ".localhost") || slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 }

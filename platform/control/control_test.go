@@ -21,7 +21,7 @@ func begin(t *testing.T) (address string, end func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	up, ended := make(chan int, 1), make(chan error, 1)
 	go func() {
-		ended <- muster.Run(ctx, []muster.Service{control.Service(control.Config{StateDir: t.TempDir(), Hosts: []string{"fleet.example"}})},
+		ended <- muster.Run(ctx, []muster.Service{control.Service(control.Config{StateDir: t.TempDir(), Hosts: []string{"Fleet.example"}})},
 			muster.Environment(func(name string) (string, bool) { return "0", name == "PORT" || name == "GRPC_PORT" }),
 			muster.OnReady(func(_ string, s muster.Settings) { up <- s.Port }))
 	}()

@@ -27,32 +27,51 @@ type Intake struct {
 	GRPC int    // by custom 4317
 }
 
-// serve takes OTLP until ctx ends.
-func (in Intake) serve(ctx context.Context, t *telemetry.Telemetry) error {
+// door is a port at which OTLP is taken.
+type door struct {
+	net.Listener
+
+	what  string
+	serve func(context.Context, net.Listener, *telemetry.Telemetry) error
+}
+
+// open opens the ports, so that one that is taken is known before anything is served.
+func (in Intake) open() (doors []door, err error) {
+	for _, d := range []struct {
+		door
+
+		port int
+	}{{door{what: "HTTP", serve: serveHTTP}, in.HTTP}, {door{what: "gRPC", serve: serveGRPC}, in.GRPC}} {
+		if d.port == 0 {
+			continue
+		}
+		d.Listener, err = net.Listen("tcp", net.JoinHostPort(cmp.Or(in.Host, "127.0.0.1"), strconv.Itoa(d.port)))
+		if err != nil {
+			closeAll(doors)
+			return nil, fmt.Errorf("OTLP over %s: %w: choose another port or end the program that has it", d.what, err)
+		}
+		doors = append(doors, d.door)
+	}
+	return doors, nil
+}
+
+// closeAll closes doors; one that is closed is no error.
+func closeAll(doors []door) {
+	for _, d := range doors {
+		_ = d.Close()
+	}
+}
+
+// serveAll takes OTLP at the doors until ctx ends.
+func serveAll(ctx context.Context, doors []door, t *telemetry.Telemetry) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var all sync.WaitGroup
-	failed := make(chan error, 2)
-	for _, door := range []struct {
-		what  string
-		port  int
-		serve func(context.Context, net.Listener) error
-	}{
-		{"HTTP", in.HTTP, func(ctx context.Context, l net.Listener) error { return serveHTTP(ctx, l, t) }},
-		{"gRPC", in.GRPC, func(ctx context.Context, l net.Listener) error { return serveGRPC(ctx, l, t) }},
-	} {
-		if door.port == 0 {
-			continue
-		}
-		l, err := net.Listen("tcp", net.JoinHostPort(cmp.Or(in.Host, "127.0.0.1"), strconv.Itoa(door.port)))
-		if err != nil {
-			failed <- fmt.Errorf("OTLP over %s: %w: choose another port or end the program that has it", door.what, err)
-			cancel()
-			break
-		}
+	failed := make(chan error, len(doors))
+	for _, d := range doors {
 		all.Go(func() {
-			if err := door.serve(ctx, l); err != nil {
-				failed <- fmt.Errorf("OTLP over %s: %w", door.what, err)
+			if err := d.serve(ctx, d.Listener, t); err != nil {
+				failed <- fmt.Errorf("OTLP over %s: %w", d.what, err)
 				cancel()
 			}
 		})

@@ -83,7 +83,7 @@ func (o *overview) of(ctx context.Context, window time.Duration) (query.Overview
 		return out, err
 	}
 	n := int(until.Sub(from)/step) + 1
-	for _, name := range o.services(lines) {
+	for _, name := range o.services(lines, window) {
 		s := o.registered(name)
 		s.Rate, s.P50, s.P99 = lines["rate"][name].values(n), lines["p50"][name].values(n), lines["p99"][name].values(n)
 		s.Errors = shares(lines["errors"][name].values(n), s.Rate)
@@ -156,14 +156,22 @@ func (o *overview) ask(ctx context.Context, questions map[string]string, from, u
 	return lines, errors.Join(errs...)
 }
 
-// services are those that are registered or were heard of, the platform's own last.
-func (o *overview) services(lines map[string]map[string]line) []string {
+// services are those that are registered or were heard of, be it by spans alone, the
+// platform's own last.
+func (o *overview) services(lines map[string]map[string]line, window time.Duration) []string {
 	var names []string
 	for name := range o.catalog().Services {
 		names = append(names, name)
 	}
 	for name := range lines["rate"] {
 		names = append(names, name)
+	}
+	if o.graph != nil {
+		for _, node := range o.graph.Map(window).Nodes {
+			if node.Kind == "service" {
+				names = append(names, node.Name)
+			}
+		}
 	}
 	slices.SortFunc(names, func(a, b string) int {
 		return cmp.Or(cmp.Compare(ofPlatform(a), ofPlatform(b)), cmp.Compare(a, b))

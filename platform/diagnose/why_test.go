@@ -127,6 +127,13 @@ func TestWhy(t *testing.T) {
 			"16 ms of 40 ms were spent by orders waiting for its database: SELECT name FROM products WHERE id = 0; orders asks the same 8 times in one POST /v1/orders. There are only 2 other traces of edge: POST /v1/orders, too few to say what is usual.",
 			"16 ms were spent by orders waiting for its database: SELECT name FROM products WHERE id = 0; orders asks the same 8 times in one POST /v1/orders.",
 		},
+		"a long statement goes by the name of its span": {
+			order(1, 0, func(t *trace, orders int) {
+				t.add(orders, "orders", "INSERT ledger", client, 2, 18, attr("db.system.name", "sqlite"), attr("db.query.text", "INSERT INTO ledger ("+strings.Repeat("a, ", 30)+"b)"))
+			}), usual(2),
+			"16 ms of 40 ms were spent by orders waiting for its database: INSERT ledger. There are only 2 other traces of edge: POST /v1/orders, too few to say what is usual.",
+			"16 ms were spent by orders waiting for its database: INSERT ledger.",
+		},
 		"different ones are not the same": {
 			order(1, 0, queries(8, "SELECT c%d FROM products")), nil,
 			"10 ms of 40 ms were spent between orders and card (POST): on the way, or before card took it on. There is no other trace of edge: POST /v1/orders to compare it with.",

@@ -1,11 +1,11 @@
 package diagnose
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/musterdev/muster/platform/telemetry/signal"
 	"github.com/musterdev/muster/platform/telemetry/tree"
@@ -79,7 +79,7 @@ func where(n *tree.Node) string {
 			return fmt.Sprintf("between %s and %s (%s): on the way, or before %s took it on", n.Service, callee, n.Name, callee)
 		}
 		if system := first(n, "db.system.name", "db.system"); system != "" {
-			return fmt.Sprintf("by %s waiting for its database: %s", n.Service, cmp.Or(brief(detail(n)), n.Name))
+			return fmt.Sprintf("by %s waiting for its database: %s", n.Service, statement(n))
 		}
 		if peer := first(n, peers...); peer != "" {
 			return fmt.Sprintf("by %s waiting for %s: %s", n.Service, peer, n.Name)
@@ -90,6 +90,16 @@ func where(n *tree.Node) string {
 	default:
 		return "in " + name(n)
 	}
+}
+
+// statement is what a database was asked, for a sentence: in full where it is short, else
+// the name of the span where that says more than a word, such as INSERT orders.
+func statement(n *tree.Node) string {
+	text := brief(detail(n))
+	if text == "" || utf8.RuneCountInString(text) > 60 && strings.Contains(n.Name, " ") {
+		return n.Name
+	}
+	return text
 }
 
 func name(n *tree.Node) string { return n.Service + ": " + n.Name }

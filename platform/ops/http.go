@@ -26,9 +26,10 @@ type Missing struct {
 
 // SagaList is what [Handler] answers of sagas.
 type SagaList struct {
-	Sagas   []Saga    `json:"sagas"` // the last changed first
-	All     int64     `json:"all"`   // how many there are that the filter takes
-	Missing []Missing `json:"missing"`
+	Sagas   []Saga               `json:"sagas"`  // the last changed first
+	All     int64                `json:"all"`    // how many there are that the filter takes
+	Counts  map[saga.State]int64 `json:"counts"` // how many it would take of each state
+	Missing []Missing            `json:"missing"`
 }
 
 // Queues is what [Handler] answers of events.
@@ -139,8 +140,8 @@ func (h *handler) sagas(_ http.ResponseWriter, r *http.Request) (any, error) {
 		}
 		f.Services = one
 	}
-	list, all, err := f.Sagas(r.Context(), filter)
-	return SagaList{append([]Saga{}, list...), all, missing(err)}, nil
+	list, counts, err := f.sagas(r.Context(), filter)
+	return SagaList{append([]Saga{}, list...), of(counts, filter.State), counts, missing(err)}, nil
 }
 
 func name(r *http.Request) SagaName {

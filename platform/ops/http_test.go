@@ -55,6 +55,11 @@ func TestHandler(t *testing.T) {
 	if len(list.Missing) != 1 || !strings.Contains(list.Missing[0].Error, "silent") {
 		t.Errorf("missing %+v", list.Missing)
 	}
+	// The counts are of all states, whichever one is asked for.
+	list = asked[ops.SagaList](t, base, "GET", "/v1/ops/sagas?state=completed", "", 200)
+	if len(list.Sagas) != 0 || list.All != 0 || list.Counts[saga.Paused] != 1 {
+		t.Errorf("completed sagas %+v", list)
+	}
 	d := asked[ops.SagaDetail](t, base, "GET", "/v1/ops/sagas/orders/checkout/o-1", "", 200)
 	if d.State != saga.Paused {
 		t.Errorf("saga %+v", d)

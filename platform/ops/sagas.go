@@ -30,6 +30,23 @@ type SagaDetail struct {
 // Sagas returns the sagas of all services, the last changed first, and how many there
 // are that the filter takes: its limit counts for each service.
 func (f *Fleet) Sagas(ctx context.Context, filter saga.Filter) (list []Saga, all int64, err error) {
+	list, counts, err := f.sagas(ctx, filter)
+	return list, of(counts, filter.State), err
+}
+
+// of is how many there are in a state; "" means all.
+func of(counts map[saga.State]int64, state saga.State) (all int64) {
+	for s, n := range counts {
+		if state == "" || s == state {
+			all += n
+		}
+	}
+	return all
+}
+
+// sagas returns the sagas that the filter takes, and how many there are in each state,
+// whatever state it asks for.
+func (f *Fleet) sagas(ctx context.Context, filter saga.Filter) (list []Saga, counts map[saga.State]int64, err error) {
 	query := url.Values{}
 	for name, v := range map[string]string{"name": filter.Name, "state": string(filter.State)} {
 		if v != "" {
@@ -42,20 +59,21 @@ func (f *Fleet) Sagas(ctx context.Context, filter saga.Filter) (list []Saga, all
 	found, err := each(ctx, f.Services, func(ctx context.Context, s Service) (saga.Listing, error) {
 		return s.listing(ctx, query)
 	})
+	counts = map[saga.State]int64{}
 	for service, one := range found {
 		for _, e := range one.Sagas {
 			list = append(list, Saga{service, e})
 		}
 		for _, c := range one.Counts {
-			if (filter.Name == "" || c.Name == filter.Name) && (filter.State == "" || c.State == filter.State) {
-				all += c.Sagas
+			if filter.Name == "" || c.Name == filter.Name {
+				counts[c.State] += c.Sagas
 			}
 		}
 	}
 	slices.SortFunc(list, func(a, b Saga) int {
 		return cmp.Or(b.Updated.Compare(a.Updated), cmp.Compare(a.Service, b.Service), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	})
-	return list, all, err
+	return list, counts, err
 }
 
 func (s Service) listing(ctx context.Context, query url.Values) (saga.Listing, error) {

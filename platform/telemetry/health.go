@@ -33,6 +33,9 @@ func (t *Telemetry) Health() query.Health {
 		}
 		h.Services[service] = one
 	}
+	if last := t.full.Load(); last != nil {
+		h.Notes = append([]string{"the disk was full, last at " + last.UTC().Format("15:04:05 MST of 2 Jan") + ": free some, or keep telemetry for less long"}, h.Notes...)
+	}
 	if t.export != nil {
 		h.Export = t.exported()
 	}

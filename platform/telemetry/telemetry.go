@@ -12,8 +12,10 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	collectmetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	"google.golang.org/grpc"
 
 	"github.com/musterdev/muster/platform/telemetry/graph"
@@ -57,7 +59,8 @@ type Telemetry struct {
 	graph    *graph.Graph
 	live     *query.Live
 	api      *query.API
-	export   *forward.Forwarder // nil: none
+	export   *forward.Forwarder        // nil: none
+	full     atomic.Pointer[time.Time] // when the disk had no room the last time; nil: never
 }
 
 // others stands in Config.Retention for the services that are not named.
@@ -80,7 +83,7 @@ func Open(cfg Config) (*Telemetry, error) {
 	if err != nil {
 		return nil, errors.Join(err, t.Store.Close())
 	}
-	t.receiver = &otlp.Receiver{Sink: t.take, Metrics: t.Metrics.Append, Log: cfg.Log, Now: cfg.Now}
+	t.receiver = &otlp.Receiver{Sink: t.take, Metrics: t.points, Log: cfg.Log, Now: cfg.Now}
 	if cfg.Export != "" {
 		t.export, err = forward.New(forward.Config{Endpoint: cfg.Export, Headers: cfg.Headers, Dir: filepath.Join(cfg.Dir, "export"), Log: cfg.Log})
 		if err != nil {
@@ -107,12 +110,27 @@ func (cfg Config) store() store.Config {
 
 // take keeps what one request brought, and tells those who watch.
 func (t *Telemetry) take(ctx context.Context, b signal.Batch) error {
-	if err := t.Store.Append(ctx, b); err != nil {
+	if err := t.noted(t.Store.Append(ctx, b)); err != nil {
 		return err
 	}
 	t.graph.Add(b.Spans)
 	t.live.Add(b)
 	return nil
+}
+
+// points keeps metrics.
+func (t *Telemetry) points(ctx context.Context, req *collectmetrics.ExportMetricsServiceRequest) (rejected int64, why string, err error) {
+	rejected, why, err = t.Metrics.Append(ctx, req)
+	return rejected, why, t.noted(err)
+}
+
+// noted remembers when err says that the disk is full, and returns it.
+func (t *Telemetry) noted(err error) error {
+	if errors.Is(err, signal.ErrFull) || errors.Is(err, metrics.ErrFull) {
+		now := t.cfg.Now()
+		t.full.Store(&now)
+	}
+	return err
 }
 
 // Run does what is to be done in the background until ctx ends; then it returns nil.

@@ -26,9 +26,10 @@ type cache struct {
 const maxKept = 4 << 20
 
 type answer struct {
-	header http.Header
-	body   []byte
-	until  time.Time
+	header  http.Header
+	body    []byte
+	pattern string // of the route that made it, for telemetry
+	until   time.Time
 }
 
 func newCache(next http.Handler, ttl time.Duration) *cache {
@@ -51,6 +52,7 @@ func (c *cache) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		c.keep(key, a)
 	}
+	r.Pattern = a.pattern
 	maps.Copy(w.Header(), a.header)
 	if matches(r.Header.Get("If-None-Match"), a.header.Get("ETag")) {
 		w.Header().Del("Content-Length")
@@ -66,6 +68,7 @@ func (c *cache) fetch(w http.ResponseWriter, r *http.Request) *answer {
 	whole.Header.Del("If-None-Match") // 304 has no body to keep
 	rec := &recorder{ResponseWriter: w, header: http.Header{}, status: http.StatusOK}
 	c.next.ServeHTTP(rec, whole)
+	r.Pattern = whole.Pattern
 	if rec.status != http.StatusOK {
 		maps.Copy(w.Header(), rec.header)
 		w.WriteHeader(rec.status)
@@ -73,7 +76,7 @@ func (c *cache) fetch(w http.ResponseWriter, r *http.Request) *answer {
 		return nil
 	}
 	rec.header.Set("Content-Length", strconv.Itoa(rec.body.Len()))
-	return &answer{header: rec.header, body: rec.body.Bytes(), until: time.Now().Add(c.ttl)}
+	return &answer{header: rec.header, body: rec.body.Bytes(), pattern: whole.Pattern, until: time.Now().Add(c.ttl)}
 }
 
 func (c *cache) keep(key string, a *answer) {

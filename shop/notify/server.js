@@ -279,9 +279,10 @@ function answer(res, status, type, body, headers = {}) {
   res.end(body);
 }
 
+// refuse answers with a problem; without a span it is no news, and not logged.
 function refuse(req, res, err, span) {
   const p = err instanceof Problem ? err : new Problem(500, 'internal', 'notify failed; its log says why');
-  log(p.status < 500 ? 'WARN' : 'ERROR', 'an event was refused', {
+  if (span) log(p.status < 500 ? 'WARN' : 'ERROR', 'an event was refused', {
     status: p.status, event: req.headers['ce-id'], type: req.headers['ce-type'], ...ids(span), error: p === err ? p.message : String(err.stack),
     details: p.details.length > 0 ? p.details : undefined,
   });
@@ -309,6 +310,10 @@ function probe(req, res) {
 function serve(req, res, body) {
   if (['/livez', '/readyz', '/startupz'].includes(req.url)) {
     probe(req, res);
+    return;
+  }
+  if (req.url.startsWith('/.muster/')) { // muster looks for what only services of its library have
+    refuse(req, res, new Problem(404, 'not_found', 'there is only /events'), null);
     return;
   }
   const span = begin(req);

@@ -210,7 +210,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		return nil
 	})
-	if notes := strings.Join(s.health().Notes, "\n"); !strings.Contains(notes, "not taken") {
+	if notes := strings.Join(s.health().Notes, "\n"); !strings.Contains(notes, "not taken") || !strings.Contains(notes, "the disk was full, last at ") {
 		t.Errorf("notes: %q", notes)
 	}
 	if err := os.Remove(ballast); err != nil {

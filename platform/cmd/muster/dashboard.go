@@ -3,10 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/musterdev/muster"
@@ -21,9 +24,19 @@ type dashboardCmd struct {
 	HTTP   int                      `name:"otlp-http" default:"4318" help:"Port that takes OTLP over HTTP; 0: only the dashboard's."`
 	Host   string                   `default:"127.0.0.1" help:"Address to listen on: 0.0.0.0 is all of this machine's."`
 	Name   []string                 `placeholder:"NAME" help:"Name by which browsers ask for it, besides localhost and addresses."`
-	Dir    string                   `default:".muster/dashboard" placeholder:"DIR" help:"Folder for what is kept."`
+	Dir    string                   `default:".muster/dashboard" placeholder:"DIR" help:"Folder for what is kept: .muster/dashboard where nothing is said."`
 	Export string                   `placeholder:"URL" help:"OTLP backend that gets everything too."`
 	Keep   map[string]time.Duration `placeholder:"SERVICE=168h" help:"How long a service's traces and logs are kept; * is all others."`
+}
+
+// hostNames checks the names by which browsers ask.
+func hostNames(list []string) error {
+	for _, name := range list {
+		if name == "" || strings.ContainsAny(name, ":/ *") {
+			return usagef("--name: %q is no name of a host, such as shop.example: without scheme, port and path", name)
+		}
+	}
+	return nil
 }
 
 func (c *dashboardCmd) Run(ctx context.Context, t terminal) error {
@@ -31,6 +44,9 @@ func (c *dashboardCmd) Run(ctx context.Context, t terminal) error {
 		if port < 0 || port > 65535 {
 			return usagef("%s must be 0 to 65535, not %d", flag, port)
 		}
+	}
+	if err := hostNames(c.Name); err != nil {
+		return err
 	}
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {
@@ -49,7 +65,12 @@ func (c *dashboardCmd) Run(ctx context.Context, t terminal) error {
 		return usageError{err}
 	}
 	env := map[string]string{"PORT": strconv.Itoa(c.Port), "MUSTER_HOST": c.Host}
-	return muster.Run(ctx, []muster.Service{control.Service(control.Config{
+	for name, kept := range c.Keep {
+		if kept <= 0 {
+			return usagef("--keep: %s must be kept for more than 0s, not %s", name, kept)
+		}
+	}
+	err = muster.Run(ctx, []muster.Service{control.Service(control.Config{
 		StateDir: dir, Retention: c.Keep, Export: c.Export, Headers: headers, Hosts: c.Name,
 		OTLP: control.Intake{Host: c.Host, HTTP: c.HTTP, GRPC: c.GRPC},
 	})}, muster.LogTo(log), muster.Environment(func(name string) (string, bool) { v, ok := env[name]; return v, ok }),
@@ -57,4 +78,8 @@ func (c *dashboardCmd) Run(ctx context.Context, t terminal) error {
 			_, _ = fmt.Fprintf(t.out, "dashboard  http://%s:%d/\nOTLP       gRPC %s:%d, HTTP %s:%d; logs of its own in %s\nCtrl-C ends it.\n",
 				c.Host, s.Port, c.Host, cmp.Or(c.GRPC, s.Port), c.Host, cmp.Or(c.HTTP, s.Port), log.Name())
 		}))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w (--port, --otlp-grpc, --otlp-http)", err)
+	}
+	return err
 }

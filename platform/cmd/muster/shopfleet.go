@@ -83,27 +83,30 @@ The shop is open:
   the registry       %[2]s/v1/services
   data and logs      %[3]s
 `, s.URL, s.Control, filepath.Join(s.Dir, supervise.Folder))
-	second := "Look at the logs:\n       cat " + shellWord(filepath.Join(s.Dir, supervise.Folder, "logs", "process.log"))
+	third := "Look at the logs:\n       cat " + shellWord(filepath.Join(s.Dir, supervise.Folder, "logs", "process.log"))
 	if s.Processes() != nil {
 		if port := s.Port("catalog"); port != 0 {
 			fmt.Fprintf(&b, "  catalog's API      http://127.0.0.1:%d/docs\n", port)
 		}
-		second = "Kill a process and watch it come back:\n       " + self() + " ps -C " + shellWord(s.Dir) + "\n       kill -9 PID"
+		third = "Kill a process and watch it come back:\n       " + self() + " ps -C " + shellWord(s.Dir) + "\n       kill -9 PID"
 	}
 	fmt.Fprintf(&b, `
-Three things to try, from another terminal:
+Four things to try, from another terminal:
   1. Find the cheapest mug, fill a cart, order it, and ask for the order until it is done:
        curl -s '%[1]s/v1/products?category=mugs&sort=price&limit=1'
        cart=$(curl -s -X POST %[1]s/v1/carts | sed 's/.*"id":"\([^"]*\)".*/\1/')
        curl -s %[1]s/v1/carts/$cart/lines --json '{"product":"%[4]s","quantity":2}'
        order=$(curl -s %[1]s/v1/orders --json "{\"cart\":\"$cart\"}" | sed 's/.*"id":"\([^"]*\)".*/\1/')
        until curl -s %[1]s/v1/orders/$order | grep -v '"state":"pending"'; do sleep 0.1; done
-  2. %[2]s
-  3. Let shoppers come while replicas are killed, or replaced:
+  2. See which requests were slow, and why one of them was:
+       %[3]s trace --url %[5]s --slow
+       %[3]s why --url %[5]s TRACE
+  3. %[2]s
+  4. Let shoppers come while replicas are killed, or replaced:
        %[3]s demo --for 30s --chaos --exit
        %[3]s drill rolling --for 30s
 
 Ctrl-C ends it.
-`, s.URL, second, self(), cheapestMug)
+`, s.URL, third, self(), cheapestMug, s.Control)
 	return b.String()
 }

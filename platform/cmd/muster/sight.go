@@ -58,6 +58,8 @@ func (c controlFlags) find(ctx context.Context) (*see.Client, error) {
 func (c controlFlags) meant(ctx context.Context, text string, since time.Duration) (client *see.Client, id signal.TraceID, err error) {
 	if _, err := signal.ParseTraceID(text); err != nil {
 		return nil, id, usagef("%q is no trace id: %w", text, err)
+	} else if len(text) < 4 {
+		return nil, id, usagef("%q are too few digits of a trace id: give 4 or more", text)
 	}
 	if client, err = c.find(ctx); err != nil {
 		return nil, id, err

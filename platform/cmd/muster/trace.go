@@ -75,5 +75,5 @@ func (c *traceCmd) list(ctx context.Context, t terminal) error {
 	case len(list.Traces) == 0:
 		return nil
 	}
-	return t.screen().Traces(list.Traces)
+	return t.screen().Traces(list.Traces, c.Parts())
 }

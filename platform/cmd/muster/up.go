@@ -14,9 +14,10 @@ import (
 // upCmd runs the services of muster.yaml.
 type upCmd struct {
 	fleetFlags
-	Single bool `help:"Supervisor and engines in one process."`
-	Watch  bool `default:"true" negatable:"" help:"Replace a service when the files it is made from change."`
-	JSON   bool `name:"json" help:"Print what happens as JSON, an object a line."`
+	Single bool     `help:"Supervisor and engines in one process."`
+	Name   []string `placeholder:"NAME" help:"Name by which browsers ask for the dashboard, besides localhost and addresses."`
+	Watch  bool     `default:"true" negatable:"" help:"Replace a service when the files it is made from change."`
+	JSON   bool     `name:"json" help:"Print what happens as JSON, an object a line."`
 }
 
 // read is load, and what the file refers to must be there.
@@ -29,6 +30,9 @@ func (c *upCmd) read() (*fleet.Fleet, error) {
 }
 
 func (c *upCmd) Run(ctx context.Context, t terminal) error {
+	if err := hostNames(c.Name); err != nil {
+		return err
+	}
 	f, err := c.read()
 	if err != nil {
 		return err
@@ -40,7 +44,7 @@ func (c *upCmd) Run(ctx context.Context, t terminal) error {
 		_, _ = fmt.Fprintln(t.err, "warning:", text)
 	}
 	p := &local.Progress{Out: t.out, JSON: c.JSON}
-	up, err := local.Start(ctx, local.Config{Fleet: f, Single: c.Single, Load: c.read, Watch: c.Watch, Events: p.Show})
+	up, err := local.Start(ctx, local.Config{Fleet: f, Single: c.Single, Load: c.read, Names: c.Name, Watch: c.Watch, Events: p.Show})
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func (a *API) Handler() http.Handler {
 		serve func(http.ResponseWriter, *http.Request, *params) error
 	}{
 		"services":    {"", a.getServices},
-		"traces":      {spanParams, a.getTraces},
+		"traces":      {spanParams + " slowest", a.getTraces},
 		"points":      {spanParams, a.getPoints},
 		"traces/{id}": {"", a.getTrace},
 		"why/{id}":    {"", a.getWhy},

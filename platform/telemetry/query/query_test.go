@@ -82,6 +82,9 @@ func TestTracesAreListed(t *testing.T) {
 		"traces?error=true&limit=1":                               "20 more",
 		"traces?attr=user.id=7&limit=2":                           "20 19 more",
 		"traces?attr=user.id=7&attr=service.instance.id=orders-2": "",
+		"traces?slowest=true&limit=2":                             "5 1 more", // the rest took as long as each other
+		"traces?slowest=true&min=500ms":                           "5",
+		"traces?slowest=true&service=orders&limit=1":              "5 more",
 	} {
 		list := ask[query.Traces](t, a, url)
 		var got []string

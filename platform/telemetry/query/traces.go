@@ -37,17 +37,32 @@ func late(ctx context.Context, err error) bool {
 }
 
 func (a *API) getTraces(w http.ResponseWriter, r *http.Request, p *params) error {
-	q, limit := p.spans(), p.limit(usualTraces, mostTraces)
+	q, limit, slowest := p.spans(), p.limit(usualTraces, mostTraces), p.flag("slowest")
 	if p.err != nil {
 		return p.err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Deadline)
 	defer cancel()
-	ids, more, err := a.traceIDs(ctx, q, limit)
+	var (
+		out  Traces
+		ids  []signal.TraceID
+		took map[signal.TraceID]int64
+		err  error
+	)
+	if slowest {
+		ids, took, out.More, out.Cut, err = a.slowest(ctx, q, limit)
+	} else {
+		ids, out.More, err = a.traceIDs(ctx, q, limit)
+	}
 	if err != nil {
 		return err
 	}
-	out := Traces{Traces: make([]Summary, 0, len(ids)), More: more}
+	if out.Cut { // its time is over, but not for what was found
+		var more context.CancelFunc
+		ctx, more = context.WithTimeout(r.Context(), a.cfg.Deadline/4)
+		defer more()
+	}
+	out.Traces = make([]Summary, 0, len(ids))
 	for _, id := range ids {
 		spans, err := a.cfg.Store.Trace(ctx, id)
 		if late(ctx, err) {
@@ -57,8 +72,15 @@ func (a *API) getTraces(w http.ResponseWriter, r *http.Request, p *params) error
 			return err
 		}
 		if len(spans) > 0 { // else it was removed this very moment
-			out.Traces = append(out.Traces, Summarize(spans))
+			one := Summarize(spans)
+			if slowest {
+				one.Slowest = float64(took[id]) / 1e6
+			}
+			out.Traces = append(out.Traces, one)
 		}
+	}
+	if slowest {
+		return reply(w, out)
 	}
 	slices.SortStableFunc(out.Traces, func(a, b Summary) int { return cmp.Compare(b.Start, a.Start) })
 	return reply(w, out)

@@ -23,10 +23,12 @@ type ServiceNames struct {
 // Traces answers GET /v1/telemetry/traces, the newest first. Parameters: from, until
 // (RFC 3339 or ms since 1970; default the last hour), service, operation, min, max (Go
 // durations, of the span that matches), error=true, attr=KEY=VALUE (repeatable), root=true
-// (only root spans match), limit (1-1000, default 50).
+// (only root spans match), limit (1-1000, default 50), slowest=true (all spans that match
+// are looked at, and those with the slowest come first).
 type Traces struct {
 	Traces []Summary `json:"traces"`
-	More   bool      `json:"more"` // there are others than these
+	More   bool      `json:"more"`          // there are others than these
+	Cut    bool      `json:"cut,omitempty"` // of slowest: there were too many to look at all, so that an older one may be slower
 }
 
 // Summary is a trace in a line.
@@ -41,6 +43,7 @@ type Summary struct {
 	Errors   int            `json:"errors"`
 	Services []Part         `json:"services"` // the one with the most spans first
 	Rootless bool           `json:"rootless,omitempty"`
+	Slowest  float64        `json:"slowest,omitempty"` // ms, asked with slowest=true: its slowest span that matches
 }
 
 // Part is a service's share in a trace.

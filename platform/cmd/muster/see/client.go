@@ -124,6 +124,9 @@ func (c *Client) send(ctx context.Context, path string, q url.Values) (*http.Res
 	}
 	if err := problem.FromResponse(res); err != nil {
 		_ = res.Body.Close() // what it held is in err
+		if problem.CodeOf(err) == problem.NotFound && (path == "logs/stream" || !strings.Contains(path, "/")) {
+			return nil, problem.New(problem.NotFound, "what answers at %s is neither control nor a muster dashboard", c.url) // they know all lists
+		}
 		return nil, err
 	}
 	return res, nil

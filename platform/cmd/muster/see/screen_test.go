@@ -15,7 +15,7 @@ import (
 func TestTraces(t *testing.T) {
 	one := order().Summary
 	two := query.Summary{Trace: signal.TraceID{15: 2}, Service: "x\x1b[2J", Name: "y", Start: one.Start, Duration: 4210, Spans: 1, Rootless: true, Services: []query.Part{{Name: "x"}}}
-	got := drawn(t, see.Screen{Width: 100}, func(s see.Screen) error { return s.Traces([]query.Summary{one, two}) })
+	got := drawn(t, see.Screen{Width: 100}, func(s see.Screen) error { return s.Traces([]query.Summary{one, two}, false) })
 	want := `TRACE                             BEGAN           TOOK  SPANS  ERRORS  WHAT
 4b000000000000000000000000000001  12:00:00.000   50 ms      6       1  edge: POST /v1/orders + orde…
 00000000000000000000000000000002  12:00:00.000  4.21 s      1       0  x [2J: y (its beginning is m…
@@ -23,7 +23,7 @@ func TestTraces(t *testing.T) {
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if got := drawn(t, see.Screen{Width: 60, Colour: true}, func(s see.Screen) error { return s.Traces([]query.Summary{one}) }); !strings.Contains(got, "\x1b[31m4b0") {
+	if got := drawn(t, see.Screen{Width: 60, Colour: true}, func(s see.Screen) error { return s.Traces([]query.Summary{one}, false) }); !strings.Contains(got, "\x1b[31m4b0") {
 		t.Errorf("%q", got)
 	}
 }
@@ -92,7 +92,7 @@ func (full) Write([]byte) (int, error) { return 0, os.ErrInvalid }
 func TestErrorsOfTheScreenAreReported(t *testing.T) {
 	s := see.Screen{Out: full{}, Width: 80}
 	for name, err := range map[string]error{
-		"trace": s.Trace(order(), nil, 9), "traces": s.Traces(nil), "why": s.Why(query.Why{Sentence: "x"}), "log": s.Log(query.Log{}, true),
+		"trace": s.Trace(order(), nil, 9), "traces": s.Traces(nil, false), "why": s.Why(query.Why{Sentence: "x"}), "log": s.Log(query.Log{}, true),
 	} {
 		if !errors.Is(err, os.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,6 +65,11 @@ func (s *Search) Any() bool {
 	return s.Slow.Set || s.Error || s.Service != "" || len(s.Attr) > 0
 }
 
+// Parts reports whether --slow is of some spans of a trace, rather than of the whole.
+func (s *Search) Parts() bool {
+	return s.Slow.Set && (s.Error || s.Service != "" || len(s.Attr) > 0)
+}
+
 // Spans is how many spans of a trace are shown.
 func (s *Search) Spans() int { return cmp.Or(s.Limit, usualSpans) }
 
@@ -100,28 +104,33 @@ func (c *Client) Search(ctx context.Context, s Search) (list query.Traces, note 
 	if s.Slow.Least > 0 {
 		q.Set("min", s.Slow.Least.String())
 	}
-	if s.Slow.Set { // to find the slowest, all of them are looked at
-		q.Set("limit", strconv.Itoa(mostTraces))
-		if !s.Error && s.Service == "" && len(s.Attr) == 0 {
+	if s.Slow.Set {
+		q.Set("slowest", "true")
+		if !s.Parts() {
 			q.Set("root", "true")
 		}
 	}
 	if list, err = c.Traces(ctx, q); err != nil {
 		return list, "", err
 	}
-	if s.Slow.Set {
-		if list.More {
-			note = fmt.Sprintf("these are the slowest of the %d newest only: --since or --slow=%s narrows it", len(list.Traces), 2*max(s.Slow.Least, 50*time.Millisecond))
-		}
-		slices.SortStableFunc(list.Traces, func(a, b query.Summary) int { return cmp.Compare(b.Duration, a.Duration) })
-		if len(list.Traces) > limit {
-			list.Traces, list.More = list.Traces[:limit], true
-		}
+	if list.Cut {
+		note = "there are too many to look at all: an older one may be slower than these: a shorter --since, or --service, narrows it"
 	}
 	if len(list.Traces) == 0 {
-		note = fmt.Sprintf("no such trace in the last %s: --since looks further back", s.Since)
+		note = fmt.Sprintf("no such trace in the last %s: --since looks further back", short(s.Since))
 	}
 	return list, note, nil
+}
+
+// short is a duration as a person would write it: 15m, not 15m0s.
+func short(d time.Duration) string {
+	text := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
 }
 
 // ago is the beginning of a time before now, as control reads it.
@@ -132,7 +141,7 @@ func ago(d time.Duration) string { return time.Now().Add(-d).Format(time.RFC3339
 func (c *Client) Meant(ctx context.Context, text string, since time.Duration) (signal.TraceID, error) {
 	text = strings.ToLower(text)
 	id, err := signal.ParseTraceID(text)
-	if err != nil || len(text) < 4 || len(text) >= 16 { // other systems leave leading zeros out of those of 8 bytes
+	if err != nil || len(text) >= 16 { // other systems leave leading zeros out of those of 8 bytes
 		return id, err
 	}
 	recent, err := c.Traces(ctx, url.Values{"from": {ago(since)}, "limit": {strconv.Itoa(mostTraces)}})
@@ -147,7 +156,7 @@ func (c *Client) Meant(ctx context.Context, text string, since time.Duration) (s
 	}
 	switch len(found) {
 	case 0:
-		return id, fmt.Errorf("no trace of the last %s begins with %s: give all of its 32 digits, or look further back with --since", since, text)
+		return id, fmt.Errorf("no trace of the last %s begins with %s: give all of its 32 digits, or look further back with --since", short(since), text)
 	case 1:
 		return found[0], nil
 	}

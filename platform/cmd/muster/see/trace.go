@@ -87,7 +87,10 @@ func (d *drawing) measure(rows []query.Span) {
 func (d *drawing) head() error {
 	t := d.trace
 	failed := ""
-	if t.Errors > 0 {
+	switch {
+	case t.Errors == 1 && len(t.Tree) == 1:
+		failed = ", " + d.paint(red, "which failed")
+	case t.Errors > 0:
 		failed = ", " + d.paint(red, fmt.Sprintf("%d of them failed", t.Errors))
 	}
 	behind := ""

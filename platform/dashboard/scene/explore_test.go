@@ -87,3 +87,42 @@ func TestCompletion(t *testing.T) {
 	b.until("the value is in a table", `document.querySelector('.sample')?.textContent.includes('job=payments')`)
 	b.clean()
 }
+
+// What is measured in different units has a chart for each, one time below the other; what
+// follows the present ends where values are complete.
+func TestQueriesOfDifferentUnits(t *testing.T) {
+	b := open(t)
+	b.look(1440, 900, "light")
+	b.visit("/explore?q=process_memory_usage_bytes&q=go_goroutine_count&q=2*go_goroutine_count&refresh=off&range=15m")
+	units := eval[[]string](b, `[...document.querySelectorAll('.graph')].map((g) => g.querySelector('figcaption').textContent + ': ' + g.querySelectorAll('.chart canvas').length)`)
+	if got := strings.Join(units, ", "); got != "bytesA: 1, numberB C: 1" {
+		t.Errorf("the charts are %s", got)
+	}
+	left := eval[[]float64](b, `[...document.querySelectorAll('.chart .u-over')].flatMap((o) => { const r = o.getBoundingClientRect(); return [r.left, r.width]; })`)
+	if len(left) != 4 || left[0] != left[2] || left[1] != left[3] {
+		t.Errorf("the charts' axes of time are at %v", left)
+	}
+	b.until("all series are in the table", `document.querySelectorAll('button.series').length === 24`)
+	if foot := eval[string](b, `document.querySelector('.graph-foot').textContent`); !strings.Contains(foot, "– 14:29:5") {
+		t.Errorf("the range is %q: its end should be some seconds ago", foot)
+	}
+
+	// A drag over one chart is one step back.
+	before := eval[int](b, `history.length`)
+	box := eval[[]float64](b, `(() => { const r = document.querySelectorAll('.chart .u-over')[1].getBoundingClientRect(); return [r.left, r.top, r.width, r.height]; })()`)
+	b.drag(box[0]+100, box[1]+40, box[0]+400, box[1]+40)
+	b.until("the time was chosen", `location.search.includes('from=')`)
+	if n := eval[int](b, `history.length`) - before; n != 1 {
+		t.Errorf("a drag made %d steps", n)
+	}
+
+	b.visit("/explore?q=process_memory_usage_bytes&q=2*process_memory_usage_bytes&refresh=off")
+	if n := eval[int](b, `document.querySelectorAll('.chart').length`); n != 2 {
+		t.Errorf("%d charts for bytes and plain numbers, not 2", n)
+	}
+	b.visit("/explore?q=process_memory_usage_bytes&q=sum(process_memory_usage_bytes)&refresh=off")
+	if n := eval[int](b, `document.querySelectorAll('.chart').length`); n != 1 {
+		t.Errorf("%d charts for bytes alone, not 1", n)
+	}
+	b.clean()
+}

@@ -28,6 +28,7 @@ var views = []struct{ name, path string }{
 	{"logs", "/logs"},
 	{"metrics", "/explore"},
 	{"metrics-week", "/explore?q=sum+by+(job)+(process_memory_usage_bytes)&range=7d&refresh=off"},
+	{"metrics-units", "/explore?q=histogram_quantile(0.99,+sum+by+(job,+le)+(rate(http_server_request_duration_seconds_bucket[5m])))&q=sum(process_memory_usage_bytes)&range=1h&refresh=off"},
 	{"sagas", "/sagas"},
 	{"saga", "/sagas/orders/checkout/o-77120"},
 	{"queues", "/queues"},

@@ -44,10 +44,14 @@ func sagas() []ops.Saga {
 }
 
 // chosen are the sagas that a question is about, as the real handler answers it.
-func chosen(service, state string, most int) ops.SagaList {
-	l := ops.SagaList{Sagas: []ops.Saga{}, Missing: []ops.Missing{}}
-	for _, s := range sagas() {
-		if (state == "" || string(s.State) == state) && (service == "" || s.Service == service) {
+func chosen(all []ops.Saga, service, state string, most int) ops.SagaList {
+	l := ops.SagaList{Sagas: []ops.Saga{}, Counts: map[saga.State]int64{}, Missing: []ops.Missing{}}
+	for _, s := range all {
+		if service != "" && s.Service != service {
+			continue
+		}
+		l.Counts[s.State]++
+		if state == "" || string(s.State) == state {
 			l.All++
 			l.Sagas = append(l.Sagas, s)
 		}
@@ -120,8 +124,8 @@ func queues() ops.Queues {
 
 func catalog() discovery.Catalog {
 	c := discovery.Catalog{Epoch: "ZD5ZWS6U7XNB6", Index: 118, Services: map[string][]discovery.Instance{}}
-	for _, name := range slices.Sorted(maps.Keys(versions)) {
-		n, port := 1, 41_000+len(name)*100
+	for k, name := range slices.Sorted(maps.Keys(versions)) {
+		n, port := 1, 41_207+k*131
 		switch name {
 		case "edge", "control": // have no lease
 			continue

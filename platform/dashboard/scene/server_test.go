@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/musterdev/muster/platform/dashboard"
+	"github.com/musterdev/muster/platform/ops"
 	"github.com/musterdev/muster/platform/telemetry/graph"
 	"github.com/musterdev/muster/platform/telemetry/query"
 	"github.com/musterdev/muster/problem"
@@ -34,6 +35,7 @@ type stage struct {
 	fail    map[string]error // paths that are answered so
 	asked   map[string]int   // how often, by path
 	live    chan string      // events that the stream sends; "" ends it
+	further []ops.Saga       // behind those of the scene
 }
 
 // theScene is what does not change while it is looked at: all stages share it.
@@ -76,7 +78,7 @@ func newStage(t testing.TB, app fs.FS) (*stage, http.Handler) {
 		if r.FormValue("limit") != "" {
 			most, _ = strconv.Atoi(r.FormValue("limit"))
 		}
-		write(w, chosen(r.FormValue("service"), r.FormValue("state"), most))
+		write(w, chosen(st.sagas(), r.FormValue("service"), r.FormValue("state"), most))
 	})
 	mux.HandleFunc("GET /v1/ops/sagas/{service}/{saga}/{id}", func(w http.ResponseWriter, r *http.Request) {
 		for _, s := range sagas() {
@@ -183,6 +185,20 @@ func TestServe(t *testing.T) {
 	}()
 	t.Logf("http://%s", l.Addr())
 	_ = srv.Serve(l)
+}
+
+// sagas are those that the stage has.
+func (st *stage) sagas() []ops.Saga {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return append(sagas(), st.further...)
+}
+
+// addSagas puts sagas behind those of the scene.
+func (st *stage) addSagas(all ...ops.Saga) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.further = append(st.further, all...)
 }
 
 // taken returns the actions that were sent.

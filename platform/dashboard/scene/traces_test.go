@@ -2,6 +2,7 @@ package scene
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,6 +42,18 @@ func (b *browser) press(keys ...string) {
 	for _, k := range keys {
 		b.run(chromedp.KeyEvent(k))
 	}
+}
+
+// drag presses the mouse at one place and releases it at another.
+func (b *browser) drag(x, y, toX, toY float64) {
+	b.t.Helper()
+	mouse := func(typ input.DispatchMouseEventType, x, y float64, held int64) {
+		call(b, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: typ, X: x, Y: y, Button: input.MouseButtonLeft, Buttons: held, ClickCount: 1})
+	}
+	mouse(input.DispatchMouseEventTypeMousePressed, x, y, 1)
+	mouse(input.DispatchMouseEventTypeMouseMoved, (x+toX)/2, (y+toY)/2, 1)
+	mouse(input.DispatchMouseEventTypeMouseMoved, toX, toY, 1)
+	mouse(input.DispatchMouseEventTypeMouseReleased, toX, toY, 0)
 }
 
 // search goes to the page's search field by its key and types.
@@ -177,13 +190,7 @@ func TestHeatMapBox(t *testing.T) {
 	b.visit("/traces")
 	all := eval[int](b, `document.querySelectorAll('.table tbody tr[data-row]').length`)
 	box := eval[[]float64](b, `(() => { const r = document.querySelector('.heat-area').getBoundingClientRect(); return [r.left, r.top, r.width, r.height]; })()`)
-	mouse := func(typ input.DispatchMouseEventType, x, y float64, held int64) {
-		call(b, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: typ, X: x, Y: y, Button: input.MouseButtonLeft, Buttons: held, ClickCount: 1})
-	}
-	mouse(input.DispatchMouseEventTypeMousePressed, box[0]+200, box[1]+20, 1)
-	mouse(input.DispatchMouseEventTypeMouseMoved, box[0]+400, box[1]+60, 1)
-	mouse(input.DispatchMouseEventTypeMouseMoved, box[0]+900, box[1]+100, 1)
-	mouse(input.DispatchMouseEventTypeMouseReleased, box[0]+900, box[1]+100, 0)
+	b.drag(box[0]+200, box[1]+20, box[0]+900, box[1]+100)
 	b.until("the address has the box", `location.search.includes('box=')`)
 	b.settled()
 	chosen := eval[int](b, `document.querySelectorAll('.table tbody tr[data-row]').length`)
@@ -206,11 +213,36 @@ func TestHeatMapBox(t *testing.T) {
 	b.until("the box is gone", `!location.search.includes('box=')`)
 
 	// By keys: they begin at the slowest, which is one trace.
-	b.press(kb.ArrowDown)
-	b.settled()
-	b.press(kb.Enter)
+	b.press(kb.ArrowDown, kb.Enter)
 	b.until("the keys made a box", `location.search.includes('box=')`)
 	b.until("one trace is left", `document.querySelectorAll('.table tbody tr[data-row]').length === 1`)
+
+	// Keys that all come before the next drawing do what they do one after another.
+	made := eval[[]string](b, `(() => {
+		const area = document.querySelector('.heat-area'), made = [];
+		for (const key of ['Escape', 'ArrowDown', 'S ArrowLeft', 'S ArrowDown', 'S ArrowDown', 'Enter', 'Escape', 'ArrowDown', 'ArrowLeft', 'ArrowRight', 'Enter', 'ArrowDown', 'Escape']) {
+			area.dispatchEvent(new KeyboardEvent('keydown', { key: key.split(' ').pop(), shiftKey: key.startsWith('S '), bubbles: true }));
+			made.push(new URLSearchParams(location.search).get('box') ?? '');
+		}
+		return made;
+	})()`)
+	size := func(box string) (columns, ratio float64) {
+		var from, until, low, high float64
+		if _, err := fmt.Sscanf(strings.ReplaceAll(box, "~", " "), "%g %g %g %g", &from, &until, &low, &high); err != nil {
+			t.Fatalf("the keys made %q: %v", made, err)
+		}
+		return until - from, high / low
+	}
+	large, small := made[5], made[12]
+	if made[0] != "" || made[4] != "" || made[6] != "" || made[10] != small {
+		t.Errorf("keys that came at once made the boxes %q", made)
+	}
+	wide, tall := size(large)
+	one, cell := size(small)
+	if math.Abs(wide/one-2) > 0.1 || math.Abs(math.Log(tall)/math.Log(cell)-3) > 0.1 {
+		t.Errorf("a box of two columns and three rows is %g times as wide and %g as high as a cell", wide/one, math.Log(tall)/math.Log(cell))
+	}
+	b.until("one trace is left again", `document.querySelectorAll('.table tbody tr[data-row]').length === 1 && !document.querySelector('.heat-box.drawing')`)
 	b.clean()
 }
 
@@ -247,6 +279,7 @@ func TestTraceStates(t *testing.T) {
 	b.visit("/traces/" + slowTrace())
 	id := eval[string](b, `fetch('/v1/telemetry/traces/`+slowTrace()+`').then((r) => r.json()).then((t) => t.tree.find((s) => s.service === 'card' && s.kind === 'server').id)`)
 	b.visit("/traces/" + slowTrace() + "?span=" + id)
+	b.axe("")
 	b.until("its records are shown", `document.querySelector('aside.detail .detail-logs')?.textContent.includes('the charge waited for a worker')`)
 
 	b.visit("/traces/00000000000000000000000000000001")

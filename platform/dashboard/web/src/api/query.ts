@@ -3,8 +3,9 @@ import { ApiError, ask } from './client';
 import { subscribe, type StreamEvent } from './stream';
 
 // Query is a question and what became of it. While a newer answer is asked for, or could
-// not be had, data is the last one: error tells that it is old.
-export interface Query<T> { data: T | undefined; error: ApiError | undefined; loading: boolean; reload: () => void }
+// not be had, data is the last one: error tells that it is old, stale that it answers
+// another question.
+export interface Query<T> { data: T | undefined; error: ApiError | undefined; loading: boolean; stale: boolean; reload: () => void }
 
 export interface QueryOptions<T> {
   every?: number; // ms; asked again so often while the page is visible
@@ -17,7 +18,7 @@ export interface QueryOptions<T> {
 // ever less often: not what the question itself is to blame for, and what is not there
 // three times more, as it may be on its way.
 export function useQuery<T>(path: string | null, o: QueryOptions<T> = {}): Query<T> {
-  const [s, set] = useState<{ path: string | null; data?: T; error?: ApiError; loading: boolean }>({ path, loading: path !== null });
+  const [s, set] = useState<{ path: string | null; of?: string | null; data?: T; error?: ApiError; loading: boolean }>({ path, loading: path !== null });
   const [turn, again] = useState(0);
   const read = useRef(o.read);
   read.current = o.read;
@@ -39,7 +40,7 @@ export function useQuery<T>(path: string | null, o: QueryOptions<T> = {}): Query
         const data = await (read.current ?? ((p, signal) => ask<T>(p, { signal })))(path, stop.signal);
         if (stop.signal.aborted) return;
         fails = absent = 0;
-        set({ path, data, loading: false });
+        set({ path, of: path, data, loading: false });
       } catch (e) {
         if (stop.signal.aborted) return;
         fails++;
@@ -57,7 +58,7 @@ export function useQuery<T>(path: string | null, o: QueryOptions<T> = {}): Query
       else document.addEventListener('visibilitychange', whenVisible, { once: true });
     };
     void load();
-    const unsubscribe = o.live ? subscribe(o.live, (data) => set({ path, data: data as T, loading: false })) : undefined;
+    const unsubscribe = o.live ? subscribe(o.live, (data) => set({ path, of: path, data: data as T, loading: false })) : undefined;
     return () => {
       stop.abort();
       clearTimeout(timer);
@@ -67,5 +68,5 @@ export function useQuery<T>(path: string | null, o: QueryOptions<T> = {}): Query
   }, [path, turn, o.every, o.live]);
 
   const same = s.path === path || o.keep;
-  return { data: same ? s.data : undefined, error: same ? s.error : undefined, loading: s.loading || s.path !== path, reload };
+  return { data: same ? s.data : undefined, error: same ? s.error : undefined, loading: s.loading || s.path !== path, stale: s.data !== undefined && s.of !== path, reload };
 }

@@ -11,9 +11,9 @@ export interface Services { services: ServiceNames[] | null }
 export interface Part { name: string; spans: number; errors: number }
 export interface Summary {
   trace: string; service: string; name: string; start: number; duration: number; total: number;
-  spans: number; errors: number; services: Part[] | null; rootless?: boolean;
+  spans: number; errors: number; services: Part[] | null; rootless?: boolean; slowest?: number;
 }
-export interface Traces { traces: Summary[] | null; more: boolean }
+export interface Traces { traces: Summary[] | null; more: boolean; cut?: boolean }
 export interface Point { trace: string; start: number; duration: number; error?: boolean }
 export interface Points { points: Point[] | null; more: boolean }
 
@@ -73,7 +73,7 @@ export interface Saga {
 export interface SagaEvent { seq: number; step: string; direction: 'do' | 'undo'; outcome: string; error?: string; by?: string; why?: string; at: string }
 export interface SagaDetail extends Saga { data: unknown; history: SagaEvent[] | null }
 export interface Missing { error: string } // names the service
-export interface Sagas { sagas: Saga[] | null; all: number; missing: Missing[] | null }
+export interface Sagas { sagas: Saga[] | null; all: number; counts: Partial<Record<SagaState, number>> | null; missing: Missing[] | null }
 
 export interface Topic { name: string; messages: number; last?: string }
 export interface Group { name: string; topics: string[] | null; lag: number; oldest_ns: number; pending: number }

@@ -35,7 +35,7 @@ export function Shell({ title, children }: { title: string; children: ComponentC
     <div class={`shell${slim ? ' slim' : ''}`}>
       <a class="skip" href="#main" onClick={(e) => { e.preventDefault(); document.getElementById('main')?.focus(); }}>To the content</a>
       <nav class="rail" aria-label="Pages">
-        <div class="brand"><Mark /><span>Muster</span>{title && <span class="fleet">{title}</span>}</div>
+        <div class="brand"><Mark /><span>Muster</span>{title && title !== 'Muster' && <span class="fleet">{title}</span>}</div>
         {pages.map((p, i) => (
           <>
             {p.group && p.group !== pages[i - 1]?.group && <div class="group" aria-hidden="true">{p.group}</div>}

@@ -21,7 +21,7 @@ function Whole({ h }: { h: Health }) {
     <>
       {list(h.notes).map((n) => <Notice key={n} kind="warn">{n}</Notice>)}
       {signals.length === 0 && <section class="panel"><Empty icon="health" title="Nothing has come in yet">Programs send OTLP to this address: <code>OTEL_EXPORTER_OTLP_ENDPOINT={location.origin}</code></Empty></section>}
-      <div class="signals">{signals.map((s) => <Account key={s} name={names[s] ?? s} s={h.signals![s]} sub={s === 'points' ? `${format.count(h.series)} active series` : ''} />)}</div>
+      <div class="signals">{signals.map((s) => <Account key={s} name={names[s] ?? s} s={h.signals![s]} sub={s === 'points' ? `${format.whole(h.series)} active series` : ''} />)}</div>
       <Services h={h} />
       {h.export && <Export e={h.export} />}
     </>
@@ -56,17 +56,17 @@ function Services({ h }: { h: Health }) {
   const lost = (r: Row) => r.dropped.reduce((a, [, n]) => a + n, 0);
   const columns: Column<Row>[] = [
     { key: 'name', head: 'Service', sort: (r) => r.name, width: '16%', cell: (r) => <Service name={r.name} strong /> },
-    { key: 'received', head: 'Received', num: true, width: '110px', sort: (r) => r.received, cell: (r) => format.count(r.received) },
+    { key: 'received', head: 'Received', num: true, width: '104px', sort: (r) => r.received, cell: (r) => format.whole(r.received) },
     { key: 'dropped', head: 'Dropped', sort: lost, cell: (r) => (r.dropped.length ? <span class="line">{r.dropped.map(([why, n]) => <Badge key={why} tone="warn" title={`${why}: ${format.whole(n)}`}>{format.count(n)} {why}</Badge>)}</span> : <span class="faint">none</span>) },
-    { key: 'spans', head: 'Spans kept', num: true, width: '110px', from: 640, sort: (r) => r.usage?.spans ?? 0, cell: (r) => format.count(r.usage?.spans) },
-    { key: 'logs', head: 'Logs kept', num: true, width: '110px', from: 800, sort: (r) => r.usage?.logs ?? 0, cell: (r) => format.count(r.usage?.logs) },
+    { key: 'spans', head: 'Spans kept', num: true, width: '110px', from: 640, sort: (r) => r.usage?.spans ?? 0, cell: (r) => (r.usage ? format.whole(r.usage.spans) : '–') },
+    { key: 'logs', head: 'Logs kept', num: true, width: '110px', from: 800, sort: (r) => r.usage?.logs ?? 0, cell: (r) => (r.usage ? format.whole(r.usage.logs) : '–') },
     { key: 'bytes', head: 'On disk', num: true, width: '110px', from: 480, sort: (r) => r.usage?.bytes ?? 0, cell: (r) => format.bytes(r.usage?.bytes) },
     { key: 'oldest', head: 'Oldest', num: true, width: '130px', from: 960, sort: (r) => r.usage?.oldest ?? '', cell: (r) => <span class="muted">{r.usage?.oldest && !r.usage.oldest.startsWith('0001') ? format.moment(Date.parse(r.usage.oldest), 0).replace(/:\d\d$/, '') : '–'}</span> },
-    { key: 'removed', head: 'Removed by retention', num: true, width: '180px', from: 1200, sort: (r) => (r.usage?.removedSpans ?? 0) + (r.usage?.removedLogs ?? 0), cell: (r) => <span class="muted">{format.count((r.usage?.removedSpans ?? 0) + (r.usage?.removedLogs ?? 0))}</span> },
+    { key: 'removed', head: 'Removed by retention', num: true, width: '180px', from: 1200, sort: (r) => (r.usage?.removedSpans ?? 0) + (r.usage?.removedLogs ?? 0), cell: (r) => <span class="muted">{format.whole((r.usage?.removedSpans ?? 0) + (r.usage?.removedLogs ?? 0))}</span> },
   ];
   if (rows.length === 0) return null;
   const disk = rows.reduce((a, r) => a + (r.usage?.bytes ?? 0), 0);
-  return <Panel title="By service" sub={`${format.bytes(disk)} on disk`} flush><Table label="Telemetry by service" columns={columns} rows={rows} rowKey={(r) => r.name} tone={(r) => (r.dropped.length ? 'warn' : undefined)} keys={false} /></Panel>;
+  return <Panel title="By service" sub={`${format.bytes(disk)} on disk`} flush><Table label="Telemetry by service" first="36%" columns={columns} rows={rows} rowKey={(r) => r.name} tone={(r) => (r.dropped.length ? 'warn' : undefined)} keys={false} /></Panel>;
 }
 
 function Export({ e }: { e: ExportHealth }) {
@@ -77,7 +77,7 @@ function Export({ e }: { e: ExportHealth }) {
         <p class="mono muted">{e.endpoint}</p>
         {e.error && <Notice kind="bad">{e.error}</Notice>}
         <Stats>
-          {Object.entries(e.sent ?? {}).sort().map(([s, n]) => <Stat key={s} label={`${names[s] ?? s} sent`} value={format.count(n)} />)}
+          {Object.entries(e.sent ?? {}).sort().map(([s, n]) => <Stat key={s} label={`${names[s] ?? s} sent`} value={format.whole(n)} />)}
           <Stat label="Waiting on disk" value={format.bytes(e.waiting)} />
           <Stat label="Dropped" value={format.whole(dropped)} tone={dropped ? 'warn' : 'plain'} />
         </Stats>

@@ -1,18 +1,22 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { MapEdge } from '../api';
+import type { MapEdge, ServiceMap } from '../api';
 import { serviceColor, useTheme } from '../theme/theme';
 import { Button, format } from '../ui';
+import { px } from '../ui/px';
 import type { Box, Layout, Route } from './layout';
+import { usePlaces } from './places';
 
 const margin = 28;
+const least = 0.6; // smaller nobody reads it
+const toolbar = 44; // px, above a map that is read downwards, and below it for the legend
 
-export interface DrawingProps { layout: Layout; selected: string; found: (name: string) => boolean; onSelect: (name: string) => void }
+export interface DrawingProps { map: ServiceMap; selected: string; found: (name: string) => boolean; onSelect: (name: string) => void }
 
 interface View { x: number; y: number; scale: number }
 
 // Drawing is the map itself: drag to move, wheel with Ctrl (or pinch) to zoom, Tab and
-// Enter to choose a service.
-export function Drawing({ layout: l, selected, found, onSelect }: DrawingProps) {
+// Enter to choose a service. Where it is narrow, it is read downwards.
+export function Drawing({ map, selected, found, onSelect }: DrawingProps) {
   const box = useRef<HTMLDivElement>(null);
   const [size, setSize] = useState({ width: 0, height: 0 });
   const [view, setView] = useState<View | null>(null); // null: fitted
@@ -25,7 +29,11 @@ export function Drawing({ layout: l, selected, found, onSelect }: DrawingProps) 
     return () => watch.disconnect();
   }, []);
 
-  const v = view ?? fit(l, size);
+  const l = usePlaces(map, size.width - 2 * margin, least);
+  useEffect(() => setView(null), [l.down]);
+  const fitted = fit(l, size);
+  const v = view ?? fitted;
+  const beyond = !view && size.width > 0 && fitted.x + l.width * fitted.scale > size.width;
   const zoom = (by: number, x = size.width / 2, y = size.height / 2) => {
     const scale = Math.min(2.5, Math.max(0.2, v.scale * by));
     setView({ scale, x: x - ((x - v.x) * scale) / v.scale, y: y - ((y - v.y) * scale) / v.scale });
@@ -49,7 +57,7 @@ export function Drawing({ layout: l, selected, found, onSelect }: DrawingProps) 
   const dim = (name: string) => (selected ? !near.has(name) : !found(name));
   const busiest = Math.max(0.001, ...l.routes.map((r) => r.edge.rate));
   return (
-    <div class="map-box" ref={box}
+    <div class="map-box" ref={box} style={l.down ? { height: px(Math.min(1400, l.height * fitted.scale + 2 * toolbar)) } : undefined}
       onPointerDown={(e) => { if (e.button === 0) drag.current = { x: e.clientX, y: e.clientY, view: v, moved: false }; }}
       onPointerMove={(e) => {
         const d = drag.current;
@@ -70,11 +78,12 @@ export function Drawing({ layout: l, selected, found, onSelect }: DrawingProps) 
           {['call', 'event', 'some', 'bad', 'on'].map((k) => <marker key={k} id={`arrow-${k}`} class={`arrow ${k}`} viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path d="M0.5 0.8L7 4L0.5 7.2Z" /></marker>)}
         </defs>
         <g transform={`translate(${v.x.toFixed(2)} ${v.y.toFixed(2)}) scale(${v.scale.toFixed(4)})`}>
-          {l.routes.map((r) => <Line key={`${r.edge.from} ${r.edge.to} ${r.edge.kind}`} r={r} share={r.edge.rate / busiest} on={selected === r.edge.from || selected === r.edge.to} dim={selected ? selected !== r.edge.from && selected !== r.edge.to : dim(r.edge.from) && dim(r.edge.to)} />)}
+          {l.routes.map((r) => <Line key={`${r.edge.from} ${r.edge.to} ${r.edge.kind}`} r={r} down={l.down} share={r.edge.rate / busiest} on={selected === r.edge.from || selected === r.edge.to} dim={selected ? selected !== r.edge.from && selected !== r.edge.to : dim(r.edge.from) && dim(r.edge.to)} />)}
           {l.boxes.map((b) => <Card key={b.node.name} b={b} asks={l.routes.filter((r) => r.edge.from === b.node.name).reduce((a, r) => a + r.edge.rate, 0)} selected={selected === b.node.name} dim={dim(b.node.name)} onSelect={onSelect} />)}
         </g>
       </svg>
       <div class="map-tools">
+        {beyond && <span class="map-more">Drag to see the rest</span>}
         <Button small icon="plus" label="Zoom in" onClick={() => zoom(1.25)} />
         <Button small icon="zoomOut" label="Zoom out" onClick={() => zoom(0.8)} />
         <Button small icon="fit" label="Fit the whole map" onClick={() => setView(null)} />
@@ -86,6 +95,11 @@ export function Drawing({ layout: l, selected, found, onSelect }: DrawingProps) 
 
 function fit(l: Layout, size: { width: number; height: number }): View {
   if (!size.width || !l.width) return { x: 0, y: 0, scale: 1 };
+  if (l.down) {
+    const room = size.width - 2 * 12;
+    const scale = Math.min(1, Math.max(least, room / l.width));
+    return { scale, x: Math.max(12, (size.width - l.width * scale) / 2), y: toolbar };
+  }
   const whole = Math.min((size.width - 2 * margin) / l.width, (size.height - 2 * margin) / l.height, 1.25);
   const scale = Math.max(whole, Math.min(0.68, (size.height - 2 * margin) / l.height));
   const fits = l.width * scale <= size.width;
@@ -103,14 +117,14 @@ export function describe(e: MapEdge): string {
   return `${e.from} ${e.kind === 'event' ? 'sends events to' : 'calls'} ${e.to}: ${format.rate(e.rate)}, p99 ${format.duration(e.p99)}, ${format.share(e.errors)} failed`;
 }
 
-function Line({ r, share, on, dim }: { r: Route; share: number; on: boolean; dim: boolean }) {
+function Line({ r, down, share, on, dim }: { r: Route; down: boolean; share: number; on: boolean; dim: boolean }) {
   const [[x, y], ...rest] = r.points;
   let d = `M${x} ${y}`;
-  let [px, py] = [x, y];
+  let [lx, ly] = [x, y];
   for (const [nx, ny] of rest) {
-    const bend = (nx - px) * 0.45;
-    d += `C${px + bend} ${py} ${nx - bend} ${ny} ${nx} ${ny}`;
-    [px, py] = [nx, ny];
+    const [bx, by] = down ? [0, (ny - ly) * 0.45] : [(nx - lx) * 0.45, 0];
+    d += `C${lx + bx} ${ly + by} ${nx - bx} ${ny - by} ${nx} ${ny}`;
+    [lx, ly] = [nx, ny];
   }
   const kind = failing(r.edge) ? 'bad' : r.edge.errors > 0 ? 'some' : r.edge.kind === 'event' ? 'event' : 'call';
   return (
@@ -133,7 +147,8 @@ function Card({ b, asks, selected, dim, onSelect }: { b: Box; asks: number; sele
   const n = b.node;
   const bad = failing(n);
   const choose = () => onSelect(selected ? '' : n.name);
-  const name = n.name.length > 19 ? `${n.name.slice(0, 18)}…` : n.name;
+  const most = Math.floor((b.width - 44 - (bad ? 40 : 0)) / 7);
+  const name = n.name.length > most ? `${n.name.slice(0, most - 1)}…` : n.name;
   const label = n.kind === 'user' ? `${name}: ${format.rate(asks)}` : `${name}, ${n.kind}: ${format.rate(n.rate)}, p99 ${format.duration(n.p99)}, ${format.share(n.errors)} failed`;
   return (
     <g class={`map-node ${n.kind}${selected ? ' selected' : ''}${dim ? ' dim' : ''}${bad ? ' bad' : ''}`} transform={`translate(${b.x} ${b.y})`} tabIndex={0} role="button" aria-pressed={selected} aria-description={label}

@@ -4,7 +4,6 @@ import { useKeys } from '../app/keys';
 import { setParams, useRoute } from '../app/router';
 import { Badge, Button, Empty, Field, Icon, Loaded, Page, Panel, Segmented, Service, Stat, Stats, Table, format, type Column, type IconName } from '../ui';
 import { Drawing, failing } from './drawing';
-import { layout } from './layout';
 import './map.css';
 
 const windows = ['1m', '5m', '15m', '1h'];
@@ -16,7 +15,7 @@ export function MapPage() {
   const window = windows.includes(wanted) ? wanted : '5m';
   const q = useQuery<ServiceMap>(`/v1/telemetry/map?window=${window}`, window === '5m' ? { live: 'map', keep: true } : { every: 10_000, keep: true });
   return (
-    <Page title="Map" wide sub={q.data ? `${format.clock(q.data.from)} – ${format.clock(q.data.until)}` : ''} actions={<>
+    <Page title="Map" wide sub={q.data && list(q.data.nodes).length ? `${format.clock(q.data.from)} – ${format.clock(q.data.until)}` : ''} actions={<>
       <Field label="Find a service" hideLabel search icon="search" placeholder="Find a service" width={200} value={r.get('q')} onInput={(v) => setParams({ q: v }, true)} />
       <Segmented label="Window" value={window} onChange={(w) => setParams({ window: w === '5m' ? null : w })} options={windows.map((w) => ({ value: w, label: w }))} />
     </>}>
@@ -33,26 +32,13 @@ function Whole({ m }: { m: ServiceMap }) {
   const r = useRoute();
   const text = r.get('q').toLowerCase();
   const selected = list(m.nodes).some((n) => n.name === r.get('service')) ? r.get('service') : '';
-  // Figures change all the time, places only when somebody comes or goes.
-  const shape = JSON.stringify([list(m.nodes).map((n) => [n.name, n.kind]), list(m.edges).map((e) => [e.from, e.to, e.kind])]);
-  const placed = useMemo(() => layout(m), [shape]);
-  const l = useMemo(() => {
-    const nodes = new Map(list(m.nodes).map((n) => [n.name, n]));
-    const edges = new Map(list(m.edges).map((e) => [`${e.from} ${e.to} ${e.kind}`, e]));
-    const fresh = (e: MapEdge) => edges.get(`${e.from} ${e.to} ${e.kind}`) ?? e;
-    return {
-      ...placed,
-      boxes: placed.boxes.map((b) => ({ ...b, node: nodes.get(b.node.name) ?? b.node, query: b.query && fresh(b.query), database: b.database && (nodes.get(b.database.name) ?? b.database) })),
-      routes: placed.routes.map((x) => ({ ...x, edge: fresh(x.edge) })),
-    };
-  }, [m, placed]);
   const select = (name: string) => setParams({ service: name }, true);
   useKeys({ Escape: () => select('') }, []);
   const node = list(m.nodes).find((n) => n.name === selected);
   return (
     <>
       <div class={`map-frame${node ? ' with-detail' : ''}`}>
-        <Drawing layout={l} selected={selected} found={(name) => !text || name.toLowerCase().includes(text)} onSelect={select} />
+        <Drawing map={m} selected={selected} found={(name) => !text || name.toLowerCase().includes(text)} onSelect={select} />
         {node && <Detail m={m} node={node} onClose={() => select('')} onSelect={select} />}
       </div>
       <Edges m={m} selected={selected} text={text} />

@@ -8,7 +8,7 @@ import { unitOf, type Unit } from './units';
 // More lines than this nobody tells apart, and drawing them takes its time.
 const most = 100;
 
-interface Row extends Stats { name: string; labels: string; color: string; values: (number | null)[]; unit: Unit; shown: boolean }
+interface Row extends Stats { query: string; name: string; labels: string; color: string; values: (number | null)[]; unit: Unit; shown: boolean }
 
 export function Graph({ runs, letters, range }: { runs: Run[]; letters: string; range: Range }) {
   const theme = useTheme();
@@ -16,9 +16,10 @@ export function Graph({ runs, letters, range }: { runs: Run[]; letters: string; 
   const [at, setAt] = useState<number | null>(null);
   const stamp = runs.map((r) => r.query + r.start + r.end + r.step + r.series.length + r.took).join();
   const d = useMemo(() => draw(runs, letters), [stamp]);
-  const rows: Row[] = d.lines.map((l, i) => ({ ...l, color: seriesColor(i, theme), shown: !hidden.has(l.name) }));
+  const rows: Row[] = useMemo(() => d.lines.map((l, i) => ({ ...l, color: seriesColor(i, theme), shown: !hidden.has(l.name) })), [d, theme, hidden]);
   const total = runs.reduce((n, r) => n + r.series.length, 0);
-  const unit = rows[0]?.unit;
+  // What is measured in different units has no scale in common: each unit has its chart.
+  const charts = useMemo(() => [...new Set(rows.map((r) => r.unit.name))].map((name) => rows.filter((r) => r.unit.name === name)), [rows]);
 
   const toggle = (name: string, alone: boolean) => setHidden((old) => {
     const all = rows.map((r) => r.name);
@@ -53,11 +54,17 @@ export function Graph({ runs, letters, range }: { runs: Run[]; letters: string; 
     <>
       {warnings.map((w) => <Notice key={w} kind="warn">{w}</Notice>)}
       <Panel>
-        <Chart label={`${rows.length} series over time; the table below has their values`} times={d.times} lines={rows} hidden={hidden} height={innerWidth < 700 ? 240 : 340}
-          from={d.from} until={d.until} format={unit?.format} binary={unit?.binary} area={rows.length === 1} onCursor={setAt}
-          onRange={(from, until) => setRange({ from, until })} />
+        {charts.map((of) => (
+          <figure key={of[0].unit.name} class="graph">
+            {charts.length > 1 && <figcaption class="graph-unit">{of[0].unit.name || 'number'}<span class="faint mono">{[...new Set(of.map((r) => r.query))].join(' ')}</span></figcaption>}
+            <Chart label={`${of.length} series${of[0].unit.name && `, ${of[0].unit.name},`} over time; the table below has their values`} times={d.times} lines={of} hidden={hidden} height={(innerWidth < 700 ? 240 : 340) - (charts.length > 1 ? 100 : 0)}
+              from={d.from} until={d.until} format={of[0].unit.format} binary={of[0].unit.binary} area={of.length === 1} onCursor={setAt}
+              sync={charts.length > 1 ? 'metrics' : undefined} gutter={charts.length > 1 ? 68 : undefined}
+              onRange={(from, until) => setRange({ from, until })} />
+          </figure>
+        ))}
         <div class="graph-foot num faint">
-          <span>{moment(d.from, d.until)} – {clock(d.until)} · a value every {duration(d.step * 1000)}{unit?.name ? ' · ' + unit.name : ''}</span>
+          <span>{moment(d.from, d.until)} – {clock(d.until)} · a value every {duration(d.step * 1000)}{charts.length === 1 && charts[0][0].unit.name ? ' · ' + charts[0][0].unit.name : ''}</span>
           {!range.last && <Button small onClick={() => history.back()}>Back</Button>}
           <span class="graph-hint">Drag to zoom</span>
         </div>
@@ -80,7 +87,7 @@ function draw(runs: Run[], letters: string) {
   if (!newest) return { times: [] as number[], lines: [], from: 0, until: 0, step: 1 };
   const { start, end, step } = newest;
   let times: number[] = [];
-  const lines: (Stats & { name: string; labels: string; values: (number | null)[]; unit: Unit })[] = [];
+  const lines: (Stats & { query: string; name: string; labels: string; values: (number | null)[]; unit: Unit })[] = [];
   runs.forEach((r, k) => {
     const some = r.series.slice(0, most - lines.length);
     if (some.length === 0) return;
@@ -90,7 +97,7 @@ function draw(runs: Run[], letters: string) {
     const unit = unitOf(r.query);
     columns.forEach((values, i) => {
       const name = (runs.length > 1 ? letters[k] + ' ' : '') + names[i];
-      lines.push({ labels: labelsOf(some[i]), name: lines.some((l) => l.name === name) ? name + ' #' + i : name, values, unit, ...stats(values) });
+      lines.push({ query: letters[k], labels: labelsOf(some[i]), name: lines.some((l) => l.name === name) ? name + ' #' + i : name, values, unit, ...stats(values) });
     });
   });
   return { times, lines, from: start * 1000, until: end * 1000, step };

@@ -9,6 +9,18 @@ export function stepFor(from: number, until: number, pixels: number): number {
   return steps.find((s) => s >= least) ?? Math.ceil(least / 86400) * 86400;
 }
 
+/**
+ * The range of a chart that follows the present. What is measured now arrives some seconds
+ * later: lines that went on to now, or to the end of a step beyond it, would all fall there.
+ */
+export function upTo(now: number, last: number, step: number): { start: number; end: number } {
+  const grid = Math.min(step, 60) * 1e3;
+  const end = (Math.floor((now - lag) / grid) * grid) / 1e3;
+  return { start: end - Math.ceil(last / 1e3 / step) * step, end };
+}
+
+const lag = 10_000; // ms; how often services send their metrics
+
 /** Times on the step's grid, so that a chart that is asked for again does not tremble. */
 export function align(from: number, until: number, step: number): { start: number; end: number } {
   const s = step * 1e3;

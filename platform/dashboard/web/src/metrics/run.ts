@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { ApiError, now } from '../api';
 import type { Range } from '../ui';
 import { queryAt, queryRange, type Sample } from './prometheus';
-import { align, stepFor, type Matrix } from './range';
+import { align, stepFor, upTo, type Matrix } from './range';
 
 export interface Run {
   query: string; loading: boolean; error?: ApiError;
@@ -25,7 +25,7 @@ export function useRuns(queries: readonly string[], range: Range, view: 'graph' 
     const until = range.last ? now() : range.until;
     const from = range.last ? until - range.last : range.from;
     const step = stepFor(from, until, pixels);
-    const { start, end } = align(from, until, step);
+    const { start, end } = range.last ? upTo(until, range.last, step) : align(from, until, step);
     const put = (i: number, r: Partial<Run>) => setRuns((old) => queries.map((query, k) => {
       // The old answer stays until there is a newer one to the same question.
       const before = old[k]?.query === query ? old[k] : { query, loading: false, ...nothing };

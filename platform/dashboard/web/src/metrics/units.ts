@@ -7,6 +7,7 @@ const plain: Unit = { name: '', format: count };
 const seconds: Unit = { name: 'time', format: (n) => duration(n * 1000) };
 const perSecond = (u: Unit): Unit => ({ ...u, name: u.name + ' a second', format: (n) => u.format(n) + '/s' });
 const size: Unit = { name: 'bytes', format: bytes, binary: true };
+const cores: Unit = { name: 'processors', format: count };
 const ratio: Unit = { name: 'share', format: share };
 
 /** The unit of a query's values; of those that it cannot tell, plain numbers. */
@@ -27,5 +28,5 @@ export function unitOf(query: string): Unit {
   if (!rated) return base;
   if (base === plain) return { name: 'a second', format: (n) => count(n) + '/s' };
   // Seconds a second, as of CPU time, are a number of processors.
-  return base === seconds ? plain : perSecond(base);
+  return base === seconds ? cores : perSecond(base);
 }

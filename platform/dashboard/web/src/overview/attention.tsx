@@ -30,12 +30,12 @@ function slow(s: ServiceOverview): Trouble | null {
 function target(t: Trouble): string {
   const service = encodeURIComponent(t.service);
   if (t.why === 'ready') return `/registry?q=${service}`;
-  return t.why === 'errors' ? `/traces?service=${service}&error=true` : `/traces?service=${service}&sort=duration`;
+  return t.why === 'errors' ? `/traces?service=${service}&error=true` : `/traces?service=${service}&sort=slowest`;
 }
 
 export function Attention({ o }: { o: Overview }) {
   const troubles = troublesOf(o).slice(0, 6);
-  if (troubles.length === 0) return <p class="all-well"><Icon name="check" />Nothing needs attention: every instance is ready, and nothing fails or is slower than usual.</p>;
+  if (troubles.length === 0) return <p class="all-well"><Icon name="check" />Nothing needs attention: {list(o.services).some((s) => s.instances > 0) && 'every instance is ready, and '}no service fails to answer or is slower than usual.</p>;
   return (
     <ul class="attention" aria-label="Needs attention">
       {troubles.map((t) => (

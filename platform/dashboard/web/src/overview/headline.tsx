@@ -15,7 +15,7 @@ export function Headline({ o }: { o: Overview }) {
       <Tile label="Latency, p99" value={format.duration(last(f.p99))} sub={`p50 ${format.duration(last(f.p50))}`} values={f.p99} second={f.p50} tone="accent" />
       <div class="tile">
         <span class="tile-label">Instances ready</span>
-        <span class={`tile-value num${ready < instances ? ' warn' : ''}`}>{ready}<span class="tile-of"> of {instances}</span></span>
+        {instances > 0 ? <span class={`tile-value num${ready < instances ? ' warn' : ''}`}>{ready} <span class="tile-of">of {instances}</span></span> : <span class="tile-value num">– <span class="tile-of">none is registered</span></span>}
         <Pips o={o} />
       </div>
     </section>
@@ -26,7 +26,7 @@ function Tile({ label, value, sub, values, second, tone, max, bad }: { label: st
   return (
     <div class="tile">
       <span class="tile-label">{label}</span>
-      <span class={`tile-value num${bad ? ' bad' : ''}`}>{value}{sub && <span class="tile-of"> {sub}</span>}</span>
+      <span class={`tile-value num${bad ? ' bad' : ''}`}>{value}{sub && ' '}{sub && <span class="tile-of">{sub}</span>}</span>
       <Sparkline values={values} second={second} label={`${label} over the window`} width={360} height={44} tone={tone} max={max} />
     </div>
   );

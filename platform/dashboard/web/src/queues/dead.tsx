@@ -29,7 +29,7 @@ export function DeadLetters({ entries, more, reload }: { entries: Dead[]; more: 
   const e = asked?.one;
   return (
     <Panel title="Dead letters" sub={entries.length ? `${format.whole(entries.length)}${more ? ' of more' : ''}` : ''} flush actions={<>
-      {groups.length > 1 && <Segmented label="Group" value={group} onChange={(g) => setParams({ group: g }, true)} options={[{ value: '', label: 'All' }, ...groups.map((g) => ({ value: g, label: g }))]} />}
+      {groups.length > 1 && <div class="scroll-x"><Segmented label="Group" value={group} onChange={(g) => setParams({ group: g }, true)} options={[{ value: '', label: 'All' }, ...groups.map((g) => ({ value: g, label: g }))]} /></div>}
       {only && only !== refused && rows.length > 1 && <Button onClick={() => ask({ verb: 'redrive', group: only })}>Redrive all of {only}</Button>}
     </>}>
       {rows.length ? <Table label="Dead letters" first="48%" columns={columns} rows={rows} rowKey={(x) => `${x.service}/${x.id}`} height={40} keys={false} />

@@ -15,7 +15,7 @@ export function QueuesPage() {
             {list(d.topics).length + list(d.groups).length + list(d.dead).length + list(d.outboxes).length === 0 && list(d.missing).length === 0
               ? <section class="panel">{d.broker
                 ? <Empty icon="queues" title="No topic has messages yet">A service publishes by its outbox, or by POST to <code>MUSTER_BUS_URL</code>.</Empty>
-                : <Empty icon="queues" title="This fleet has no broker">It gets one as soon as a service says <code>publishes:</code> or <code>on:</code> in muster.yaml.</Empty>}</section>
+                : <Empty icon="queues" title="There is no broker">A fleet gets one as soon as a service of it says <code>publishes:</code> or <code>on:</code> in muster.yaml.</Empty>}</section>
               : <>
                 <Groups groups={list(d.groups)} parked={list(d.parked)} />
                 <DeadLetters entries={list(d.dead)} more={d.more} reload={q.reload} />
@@ -56,7 +56,7 @@ function Groups({ groups, parked }: { groups: Group[]; parked: ParkedCount[] }) 
     return <span class="warn" title={`the oldest since ${format.duration(g.waits)}, after up to ${g.tries} tries`}>{format.whole(g.waiting)}</span>;
   };
   const columns: Column<Row>[] = [
-    { key: 'name', head: 'Group', sort: (g) => g.name, width: '16%', cell: (g) => <Service name={g.name} strong /> },
+    { key: 'name', head: 'Group', sort: (g) => g.name, width: '148px', cell: (g) => <Service name={g.name} strong /> },
     { key: 'lag', head: 'Lag', sort: (g) => g.lag, width: '22%', cell: (g) => <span class="lag"><span class="num">{g.lag ? format.whole(g.lag) : <span class="faint">0</span>}</span><span class="lag-bar" aria-hidden="true"><span class={behind(g) > late ? 'warn' : ''} style={{ width: `${(g.lag / most) * 100}%` }} /></span></span> },
     { key: 'oldest', head: 'Oldest waits', num: true, width: '124px', from: 480, sort: behind, cell: (g) => (g.lag ? <span class={behind(g) > late ? 'warn strong' : ''}>{format.duration(behind(g))}</span> : <span class="faint">–</span>) },
     { key: 'pending', head: 'In work', num: true, width: '96px', from: 640, sort: (g) => g.pending, cell: (g) => (g.pending ? format.whole(g.pending) : <span class="faint">0</span>) },
@@ -70,8 +70,8 @@ function Groups({ groups, parked }: { groups: Group[]; parked: ParkedCount[] }) 
 function Topics({ topics }: { topics: Topic[] }) {
   const columns: Column<Topic>[] = [
     { key: 'name', head: 'Topic', sort: (t) => t.name, cell: (t) => <span class="mono" title={t.name}>{t.name}</span> },
-    { key: 'messages', head: 'Kept', num: true, width: '96px', sort: (t) => t.messages, cell: (t) => format.whole(t.messages) },
-    { key: 'last', head: 'Stream’s last', num: true, width: '120px', sort: (t) => t.last ?? '', cell: (t) => <span class="muted" title={t.last}>{t.last ? format.ago(Date.parse(t.last), now()) : '–'}</span> },
+    { key: 'messages', head: 'Kept', num: true, width: '84px', sort: (t) => t.messages, cell: (t) => format.whole(t.messages) },
+    { key: 'last', head: 'Last event', num: true, width: '92px', sort: (t) => t.last ?? '', cell: (t) => <span class="muted" title={t.last && `the last of its stream: ${t.last}`}>{t.last ? format.ago(Date.parse(t.last), now()) : '–'}</span> },
   ];
   return <Panel title="Topics" sub={format.count(topics.length)} flush>{topics.length ? <Table label="Topics" columns={columns} rows={topics} rowKey={(t) => t.name} keys={false} /> : <Empty title="No topic has messages">What services publish shows here.</Empty>}</Panel>;
 }
@@ -80,9 +80,9 @@ function Outboxes({ outboxes }: { outboxes: Outbox[] }) {
   const refused = (o: Outbox) => list(o.refused).length;
   const columns: Column<Outbox>[] = [
     { key: 'service', head: 'Outbox of', sort: (o) => o.service, cell: (o) => <Service name={o.service} /> },
-    { key: 'waiting', head: 'Waiting', num: true, width: '96px', sort: (o) => o.waiting, cell: (o) => (o.waiting ? <Badge tone={o.oldest_seconds * 1000 > late ? 'warn' : 'plain'}>{format.whole(o.waiting)}</Badge> : <span class="faint">0</span>) },
-    { key: 'refused', head: 'Refused', num: true, width: '96px', sort: refused, cell: (o) => (refused(o) ? <Badge tone="bad" title="The broker refused them for good: they are among the dead letters">{format.whole(refused(o))}{o.more ? '+' : ''}</Badge> : <span class="faint">0</span>) },
-    { key: 'oldest', head: 'Oldest', num: true, width: '110px', sort: (o) => o.oldest_seconds, cell: (o) => (o.waiting ? <span class={o.oldest_seconds * 1000 > late ? 'warn' : 'muted'}>{format.duration(o.oldest_seconds * 1000)}</span> : <span class="faint">–</span>) },
+    { key: 'waiting', head: 'Waiting', num: true, width: '84px', sort: (o) => o.waiting, cell: (o) => (o.waiting ? <Badge tone={o.oldest_seconds * 1000 > late ? 'warn' : 'plain'}>{format.whole(o.waiting)}</Badge> : <span class="faint">0</span>) },
+    { key: 'refused', head: 'Refused', num: true, width: '84px', sort: refused, cell: (o) => (refused(o) ? <Badge tone="bad" title="The broker refused them for good: they are among the dead letters">{format.whole(refused(o))}{o.more ? '+' : ''}</Badge> : <span class="faint">0</span>) },
+    { key: 'oldest', head: 'Oldest', num: true, width: '96px', from: 480, sort: (o) => o.oldest_seconds, cell: (o) => (o.waiting ? <span class={o.oldest_seconds * 1000 > late ? 'warn' : 'muted'}>{format.duration(o.oldest_seconds * 1000)}</span> : <span class="faint">–</span>) },
   ];
   return <Panel title="Outboxes" sub={format.count(outboxes.length)} flush>{outboxes.length ? <Table label="Outboxes" columns={columns} rows={outboxes} rowKey={(o) => o.service} keys={false} tone={(o) => (refused(o) ? 'bad' : o.waiting && o.oldest_seconds * 1000 > late ? 'warn' : undefined)} /> : <Empty title="No service has an outbox">Messages that wait for the broker show here.</Empty>}</Panel>;
 }

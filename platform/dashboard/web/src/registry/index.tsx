@@ -16,7 +16,7 @@ const columns: Column<Instance>[] = [
 ];
 
 function Endpoints({ of }: { of: Record<string, string> }) {
-  return <span class="line">{Object.entries(of).sort().map(([name, at]) => <span key={name} class="cut"><span class="faint">{name}</span> <span class="mono">{at}</span></span>)}</span>;
+  return <span class="line">{Object.entries(of).sort().map(([name, at]) => <span key={name} class="endpoint" title={`${name} ${at}`}><span class="faint">{name}</span><span class="mono"><span class={`cut${at.startsWith('127.0.0.1:') ? ' local' : ''}`}>{at.slice(0, at.lastIndexOf(':'))}</span>{at.slice(at.lastIndexOf(':'))}</span></span>)}</span>;
 }
 
 // RegistryPage shows every instance that has a lease.
@@ -35,7 +35,7 @@ export function RegistryPage() {
           if (all.length === 0) return <section class="panel"><Empty icon="registry" title="Nothing is registered">Instances come here with their lease: <code>muster up</code> starts a fleet; a library service that is given <code>MUSTER_REGISTRY_URL</code> registers itself.</Empty></section>;
           return (
             <Panel title="Instances" sub={`${ready} of ${all.length} ready`} flush>
-              {rows.length ? <Table label="Instances" columns={columns} rows={rows} rowKey={(i) => i.id} href={(i) => `/logs?service=${encodeURIComponent(i.service)}`} tone={(i) => (i.state === 'ready' ? undefined : 'warn')} />
+              {rows.length ? <Table label="Instances" columns={columns} rows={rows} rowKey={(i) => i.id} first="34%" href={(i) => `/logs?service=${encodeURIComponent(i.service)}`} tone={(i) => (i.state === 'ready' ? undefined : 'warn')} />
                 : <Empty title={`No instance matches “${r.get('q')}”`}>{all.length} others are registered.</Empty>}
             </Panel>
           );

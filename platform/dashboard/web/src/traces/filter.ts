@@ -21,18 +21,21 @@ export function boundFault(text: string): string {
 }
 
 /** The address of what is asked for: of the points, which show the whole time, or of the traces, which the box narrows. */
-export function pathOf(what: 'traces' | 'points', f: Filter, from: number, until: number, limit: number): string {
+export function pathOf(what: 'traces' | 'points', f: Filter, from: number, until: number, limit: number, slowest = false): string {
   const box = what === 'traces' ? f.box : undefined;
   // Where nothing tells which spans are meant, a trace is what its first span is.
-  const any = !f.service && !f.operation && f.attributes.length === 0 && !f.error;
+  const any = ofTraces(f);
   const narrow = box !== undefined || f.min !== '' || f.max !== '';
   return withQuery('/v1/telemetry/' + what, {
     from: Math.floor(box?.from ?? from), until: Math.ceil(box?.until ?? until),
     service: f.service, operation: f.operation, error: f.error, attr: f.attributes,
     min: later(bound(f.min), box?.min), max: sooner(bound(f.max), box?.max),
-    root: any && (what === 'points' || narrow), limit,
+    root: any && (what === 'points' || narrow || slowest), slowest, limit,
   });
 }
+
+/** Whether a filter is about traces as a whole, and not about some of their spans. */
+export function ofTraces(f: Filter): boolean { return !f.service && !f.operation && f.attributes.length === 0 && !f.error; }
 
 function bound(text: string): number | undefined { return text === '' ? undefined : readDuration(text); }
 

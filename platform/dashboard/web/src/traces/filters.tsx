@@ -32,8 +32,10 @@ export function Filters({ filter: f, services, onClear }: { filter: Filter; serv
         <Late label="Min" value={f.min} width="84px" fault={boundFault} onValue={(v) => setParams({ min: v || null, box: null }, true)} />
         <Late label="Max" value={f.max} width="84px" fault={boundFault} onValue={(v) => setParams({ max: v || null, box: null }, true)} />
         <Toggle label="Errors" on={f.error} onChange={(on) => setParams({ error: on ? 'true' : null, box: null })} />
-        <Field label="Trace id or attribute" hideLabel search icon="search" placeholder="Trace id or key=value" width="240px" mono
-          value={text} error={fault} onInput={(v) => { setText(v); setFault(''); }} onEnter={search} />
+        <div class="grow">
+          <Field label="Trace id or attribute" hideLabel search icon="search" placeholder="Trace id or key=value" mono
+            value={text} error={fault} onInput={(v) => { setText(v); setFault(''); }} onEnter={search} />
+        </div>
         {onClear && <Button kind="quiet" icon="close" onClick={onClear}>Clear</Button>}
       </Toolbar>
       {f.attributes.length > 0 && (

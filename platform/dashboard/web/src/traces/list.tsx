@@ -3,10 +3,11 @@ import { list, type Summary } from '../api';
 import { Badge, Table, serviceColor, useTheme, type Column } from '../ui';
 import { clock, duration, moment, whole } from '../ui/format';
 
-/** Traces, a line each. */
-export function TraceList({ traces, now }: { traces: Summary[]; now: number }) {
+/** Traces, a line each. bySpan: the spans that were looked for matter, not the traces that they are in. */
+export function TraceList({ traces, now, bySpan }: { traces: Summary[]; now: number; bySpan?: boolean }) {
   const theme = useTheme();
-  const longest = useMemo(() => traces.reduce((m, t) => Math.max(m, t.duration), 0), [traces]);
+  const took = (t: Summary) => (bySpan && t.slowest) || t.duration;
+  const longest = useMemo(() => traces.reduce((m, t) => Math.max(m, took(t)), 0), [traces, bySpan]);
   const day = (t: Summary) => moment(t.start, now);
   const columns: Column<Summary>[] = [
     {
@@ -14,7 +15,8 @@ export function TraceList({ traces, now }: { traces: Summary[]; now: number }) {
         <span class="trace-name">
           <i class="wf-color" style={{ background: serviceColor(t.service, theme) }} />
           <b>{t.service}</b> <span class="muted cut">{t.name}</span>
-          {t.rootless && <Badge title="Its first span is not here">no root</Badge>}
+          {arriving(t, now) && <Badge tone="info" title="It ended a moment ago: more of its spans may be on their way">arriving</Badge>}
+          {t.rootless && !arriving(t, now) && <Badge title="Its first span is not here">no root</Badge>}
           {t.errors > 0 && <Badge tone="bad" title={t.errors + ' of its spans failed'}>{t.errors === 1 ? '1 error' : t.errors + ' errors'}</Badge>}
         </span>
       ),
@@ -22,10 +24,10 @@ export function TraceList({ traces, now }: { traces: Summary[]; now: number }) {
     { key: 'services', head: 'Services', width: '190px', from: 800, cell: (t) => <Share trace={t} /> },
     { key: 'spans', head: 'Spans', width: '84px', num: true, from: 640, sort: (t) => t.spans, cell: (t) => whole(t.spans) },
     {
-      key: 'duration', head: 'Duration', width: 'clamp(92px, 13vw, 190px)', num: true, sort: (t) => t.duration, cell: (t) => (
+      key: 'duration', head: bySpan ? 'Slowest span' : 'Duration', width: 'clamp(92px, 13vw, 190px)', num: true, sort: took, cell: (t) => (
         <span class="trace-time">
-          <span class="trace-bar" aria-hidden="true"><i style={{ width: Math.max(2, Math.sqrt(t.duration / longest) * 100) + '%', background: t.errors > 0 ? 'var(--bad)' : serviceColor(t.service, theme) }} /></span>
-          <span>{duration(t.duration)}</span>
+          <span class="trace-bar" aria-hidden="true"><i style={{ width: Math.max(2, Math.sqrt(took(t) / longest) * 100) + '%', background: t.errors > 0 ? 'var(--bad)' : serviceColor(t.service, theme) }} /></span>
+          <span>{duration(took(t))}</span>
         </span>
       ),
     },
@@ -33,6 +35,10 @@ export function TraceList({ traces, now }: { traces: Summary[]; now: number }) {
   ];
   return <Table label="Traces" first="66%" columns={columns} rows={traces} rowKey={(t) => t.trace} href={(t) => '/traces/' + t.trace} />;
 }
+
+// arriving tells whether more of a trace may come: services send their spans each second or
+// two, not all at once.
+function arriving(t: Summary, now: number): boolean { return now - t.start - t.total < 4000; }
 
 // Share draws how many of a trace's spans are whose, and says so.
 function Share({ trace }: { trace: Summary }) {

@@ -22,7 +22,7 @@ export function TracePage({ id }: { id: string }) {
       <Page title="Trace" sub={<span class="mono">{short}</span>} wide back={back}>
         {!q.error ? <Skeleton rows={14} height={24} />
           : q.error.status === 404
-            ? <Empty title="There is no such trace" icon="traces" action={<><Button icon="refresh" onClick={q.reload}>Look again</Button> <Button onClick={() => go(listAddress())}>All traces</Button></>}>
+            ? <Empty title="There is no such trace" icon="traces" action={<><Button icon="refresh" onClick={q.reload}>Look again</Button><Button onClick={() => go(listAddress())}>All traces</Button></>}>
                 It may be too old to be kept, not have been sampled, or still be on its way: spans come within a second of their end.
               </Empty>
             : <ErrorState error={q.error} what="The trace" retry={q.reload} />}

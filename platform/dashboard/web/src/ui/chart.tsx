@@ -20,6 +20,7 @@ export interface ChartProps {
   marks?: { time: number; title: string }[]; // moments of changes
   onRange?: (from: number, until: number) => void; // a range was dragged out
   sync?: string; // charts of one name share the cursor
+  gutter?: number; // px; the least width of the values' axis, so that charts below each other have one time
   hidden?: Set<string>; // names of lines not drawn
   onCursor?: (index: number | null) => void;
 }
@@ -32,18 +33,27 @@ export function Chart(p: ChartProps) {
   const latest = useRef(p);
   latest.current = p;
   const t = useTheme();
-  const shape = p.lines.map((l) => `${l.name}\u0000${l.color ?? ''}`).join('\u0001') + `|${p.height}|${p.area}|${p.bars}|${p.sync}|${!!p.onRange}|${!!p.binary}`;
+  const shape = p.lines.map((l) => `${l.name}\u0000${l.color ?? ''}`).join('\u0001') + `|${p.height}|${p.area}|${p.bars}|${p.sync}|${p.gutter}|${!!p.onRange}|${!!p.binary}`;
 
   useEffect(() => {
     const el = box.current;
     if (!el) return;
-    const u = new uPlot(options(latest, el.clientWidth), dataOf(latest.current), el);
+    // A chart that shares the cursor is told of its neighbours' drags, too: they are not its own.
+    let own = false;
+    const begin = () => { own = true; };
+    el.addEventListener('pointerdown', begin);
+    const chosen = (from: number, until: number) => {
+      if (own) latest.current.onRange?.(from, until);
+      own = false;
+    };
+    const u = new uPlot(options(latest, el.clientWidth, chosen), dataOf(latest.current), el);
     plot.current = u;
     const watch = new ResizeObserver(() => {
       if (el.clientWidth && el.clientWidth !== u.width) u.setSize({ width: el.clientWidth, height: latest.current.height ?? 200 });
     });
     watch.observe(el);
     return () => {
+      el.removeEventListener('pointerdown', begin);
       watch.disconnect();
       u.destroy();
       plot.current = null;
@@ -86,7 +96,7 @@ function range(p: ChartProps): { min: number; max: number } {
   return max > min ? { min, max } : { min: min - 30, max: min + 30 };
 }
 
-function options(latest: { current: ChartProps }, width: number): uPlot.Options {
+function options(latest: { current: ChartProps }, width: number, chosen: (from: number, until: number) => void): uPlot.Options {
   const p = latest.current;
   const faint = token('--faint');
   const axis = { stroke: faint, font: `11px ${token('--font')}`, grid: { stroke: token('--line'), width: 1 }, ticks: { show: false } };
@@ -100,7 +110,7 @@ function options(latest: { current: ChartProps }, width: number): uPlot.Options 
     scales: { x: { time: true, range: () => { const r = range(latest.current); return [r.min, r.max]; } }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high ?? 0) > 0 ? high * 1.08 : 1] } },
     axes: [
       { ...axis, size: 28, grid: { show: false }, space: 72, values: (_, at, __, ___, step) => timeLabels(at, step) },
-      { ...axis, size: (_, values) => Math.max(40, ...(values ?? []).map((v) => v.length * 6.4 + 14)), space: 32, incrs: p.binary ? powersOfTwo : undefined, values: (_, at) => at.map((v) => format(v)) },
+      { ...axis, size: (_, values) => Math.max(p.gutter ?? 40, ...(values ?? []).map((v) => v.length * 6.4 + 14)), space: 32, incrs: p.binary ? powersOfTwo : undefined, values: (_, at) => at.map((v) => format(v)) },
     ],
     series: [{}, ...p.lines.map((l, i): uPlot.Series => {
       const color = l.color ?? seriesColor(i);
@@ -112,7 +122,7 @@ function options(latest: { current: ChartProps }, width: number): uPlot.Options 
     })],
     hooks: {
       setSelect: [(u) => {
-        if (u.select.width > 3) latest.current.onRange?.(u.posToVal(u.select.left, 'x') * 1000, u.posToVal(u.select.left + u.select.width, 'x') * 1000);
+        if (u.select.width > 3) chosen(u.posToVal(u.select.left, 'x') * 1000, u.posToVal(u.select.left + u.select.width, 'x') * 1000);
         u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
       }],
       setCursor: [(u) => latest.current.onCursor?.(u.cursor.idx ?? null)],

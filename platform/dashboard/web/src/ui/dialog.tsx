@@ -8,13 +8,17 @@ export function Dialog({ title, children, onClose, actions, wide }: { title: str
   useEffect(() => {
     const d = ref.current;
     d?.showModal();
+    // Not at its cross, where a dialog begins by itself: at what is to be filled in, else at
+    // what does no harm.
+    const first = ['input:placeholder-shown', 'input', '.dialog-foot button', '.dialog-body'].map((s) => d?.querySelector<HTMLElement>(s)).find((e) => e);
+    first?.focus();
     return () => d?.close();
   }, []);
   return (
     <dialog ref={ref} class={`dialog${wide ? ' wide' : ''}`} aria-label={title} onCancel={(e) => { e.preventDefault(); onClose(); }} onClick={(e) => { if (e.target === ref.current) onClose(); }}>
       <div class="dialog-in">
         <header class="dialog-head"><h2>{title}</h2><Button kind="quiet" icon="close" label="Close" onClick={onClose} /></header>
-        <div class="dialog-body">{children}</div>
+        <div class="dialog-body" tabIndex={-1}>{children}</div>
         {actions && <footer class="dialog-foot">{actions}</footer>}
       </div>
     </dialog>

@@ -71,6 +71,10 @@ bench-edge: build ## Measure requests a second through the edge
 bench-start: build ## Measure start, memory and size of the demo
 	@go run ./bench -write docs/benchmarks.md start
 
+.PHONY: bench-first
+bench-first: build ## Measure how soon the demo's first trace is in the browser
+	@go run ./bench -write docs/benchmarks.md first
+
 .PHONY: bench-saga
 bench-saga: ## Measure sagas beside plain commits, on SQLite and PostgreSQL
 	@go run ./bench -write docs/benchmarks.md saga

@@ -25,7 +25,13 @@ type demo struct {
 }
 
 func startDemo(ctx context.Context, binary string, args ...string) (*demo, error) {
+	return startDemoIn(ctx, "", nil, binary, args...)
+}
+
+// startDemoIn starts a demo in a folder, "" for this one, with variables beside this process's.
+func startDemoIn(ctx context.Context, dir string, env []string, binary string, args ...string) (*demo, error) {
 	d := &demo{cmd: exec.CommandContext(ctx, binary, append([]string{"demo"}, args...)...), lines: make(chan string, 256)}
+	d.cmd.Dir, d.cmd.Env = dir, append(os.Environ(), env...)
 	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(syscall.SIGTERM) }
 	d.cmd.WaitDelay = 20 * time.Second
 	out, err := d.cmd.StdoutPipe()

@@ -58,6 +58,7 @@ prove O7 'go test -count=1 -run "TestScripts/bad|TestScripts/events" -v ./platfo
 
 # 3. See it
 prove V1 'bin/muster drill history --kills 20'
+prove V1b 'make bench-first'
 prove V2 'go test -count=1 -v -run "TestOneOrderIsOneTrace|TestMapIsTheCallGraph" ./platform/cmd/muster'
 prove V3 'PROVE=true go test -count=1 -v ./platform/dashboard/scene'
 prove V4 'go test -count=1 -v -run TestStock ./platform/cmd/muster && go test -count=1 ./platform/telemetry/metrics/...'

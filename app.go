@@ -13,6 +13,7 @@ import (
 
 	"github.com/musterdev/muster/bus"
 	"github.com/musterdev/muster/call"
+	"github.com/musterdev/muster/call/admission"
 	"github.com/musterdev/muster/call/discovery"
 	"github.com/musterdev/muster/data/migrate"
 	"github.com/musterdev/muster/data/outbox"
@@ -30,6 +31,7 @@ type App struct {
 	pipes     *pipes
 	telemetry *observe.Telemetry
 	caller    *call.Caller
+	door      *admission.Controller
 	registry  *discovery.Client // nil: not registered
 	probes    observe.Probes
 	endAll    func()  // tells every service of the process to end

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/musterdev/muster/auth"
+	"github.com/musterdev/muster/call/admission"
 	"github.com/musterdev/muster/mtls"
 	"github.com/musterdev/muster/observe"
 )
@@ -31,13 +32,14 @@ type DatabaseDriver interface {
 type Option func(*options)
 
 type options struct {
-	drivers []Driver
-	lookup  func(name string) (string, bool)
-	log     io.Writer
-	tls     mtls.Source
-	tokens  auth.Source
-	guard   auth.Guard
-	ready   func(service string, s Settings)
+	drivers   []Driver
+	lookup    func(name string) (string, bool)
+	log       io.Writer
+	tls       mtls.Source
+	tokens    auth.Source
+	guard     auth.Guard
+	admission admission.Config
+	ready     func(service string, s Settings)
 }
 
 func newOptions(opts []Option) *options {
@@ -68,6 +70,12 @@ func TLS(s mtls.Source) Option { return func(o *options) { o.tls = s } }
 // incoming ones.
 func Tokens(s auth.Source, g auth.Guard) Option {
 	return func(o *options) { o.tokens, o.guard = s, g }
+}
+
+// Admission sets how a service keeps from taking more than it can do; without it the
+// defaults of package admission hold, which turn nobody away while it keeps up.
+func Admission(cfg admission.Config) Option {
+	return func(o *options) { o.admission = cfg }
 }
 
 // OnReady is called once a service serves, with the settings it serves by: ports

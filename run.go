@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/musterdev/muster/call"
+	"github.com/musterdev/muster/call/admission"
+	"github.com/musterdev/muster/call/balance"
 	"github.com/musterdev/muster/call/discovery"
 	"github.com/musterdev/muster/data/saga"
 	"github.com/musterdev/muster/observe"
@@ -111,6 +113,10 @@ func sameProcess(first, s Settings) error {
 func runOne(ctx context.Context, endAll func(), s Service, set Settings, o *options, p *pipes, registry *discovery.Client) (err error) {
 	leave := sync.OnceFunc(p.outside.Done)
 	defer leave() // also of a service that never begins: its siblings wait for it
+	door, err := admission.New(o.admission)
+	if err != nil {
+		return configErrorf("muster.Admission: %v", err)
+	}
 	telemetry, err := observe.Start(ctx, observe.Config{
 		Service: set.Service, Instance: set.Instance, Version: set.Version, Zone: set.Zone,
 		Exporter: o.exporter(), Endpoint: set.OTLP, Log: o.log, Level: set.LogLevel, Env: o.lookup,
@@ -118,10 +124,16 @@ func runOne(ctx context.Context, endAll func(), s Service, set Settings, o *opti
 	if err != nil {
 		return fmt.Errorf("telemetry: %w", err)
 	}
+	if err := door.Report(telemetry.Meters.Meter("github.com/musterdev/muster/call/admission")); err != nil {
+		return errors.Join(fmt.Errorf("metrics of admission: %w", err), telemetry.Shutdown(ctx))
+	}
 	a := &App{
 		ctx: ctx, endAll: endAll, leave: leave,
-		service: s, settings: set, options: o, pipes: p, telemetry: telemetry, registry: registry, mux: http.NewServeMux(),
-		caller: call.New(call.Config{Resolver: p, TLS: o.tls, Tokens: o.tokens, Stamp: stamp, Dial: p.dial, GRPC: telemetry.DialOptions(), Log: telemetry.Logger}),
+		service: s, settings: set, options: o, pipes: p, telemetry: telemetry, registry: registry, door: door, mux: http.NewServeMux(),
+		caller: call.New(call.Config{
+			Resolver: p, TLS: o.tls, Tokens: o.tokens, Stamp: stamp, Dial: p.dial, GRPC: telemetry.DialOptions(), Log: telemetry.Logger,
+			Balance: balance.Config{Caller: set.Instance, Zone: set.Zone},
+		}),
 	}
 	a.grpc = grpc.NewServer(a.grpcOptions()...)
 	a.health = health.NewServer()
@@ -149,8 +161,8 @@ func stamp(ctx context.Context) (key string, fence int64) {
 func (a *App) grpcOptions() []grpc.ServerOption {
 	opts := []grpc.ServerOption{
 		grpc.StatsHandler(a.telemetry.ServerStats()),
-		grpc.ChainUnaryInterceptor(observe.UnaryServerInterceptor, problem.UnaryServerInterceptor(a.Log()), admitUnary(a.options.guard), a.withinUnary),
-		grpc.ChainStreamInterceptor(observe.StreamServerInterceptor, problem.StreamServerInterceptor(a.Log()), admitStream(a.options.guard)),
+		grpc.ChainUnaryInterceptor(observe.UnaryServerInterceptor, problem.UnaryServerInterceptor(a.Log()), a.door.Unary(), admitUnary(a.options.guard), a.withinUnary),
+		grpc.ChainStreamInterceptor(observe.StreamServerInterceptor, problem.StreamServerInterceptor(a.Log()), a.door.Stream(), admitStream(a.options.guard)),
 	}
 	if a.pipes.views[a.Name()] != nil {
 		opts = append(opts, grpc.StatsHandler(countOutside{&a.outside}))

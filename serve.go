@@ -142,7 +142,7 @@ func advertised(addr *net.TCPAddr) string {
 
 func (a *App) startServers(in *incoming, serving *sync.WaitGroup, failed chan<- error) {
 	handler := a.probes.Handler(a.telemetry.Handler(recoverHTTP(a.Log(),
-		call.ReceiveDeadline(admitHTTP(a.options.guard, a.withinHTTP(a.notFound(a.mux)))))))
+		call.ReceiveDeadline(a.door.Handler(admitHTTP(a.options.guard, a.withinHTTP(a.notFound(a.mux))))))))
 	in.server, in.siblings = newServer(handler), newServer(handler)
 	secure := a.options.tls.Server()
 	for _, l := range in.http {

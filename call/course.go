@@ -103,11 +103,11 @@ func (k *course[T]) race(ctx context.Context, n int, discard func(T)) (made[T], 
 	}
 	r := resilience.Race[made[T]]{
 		After:   after,
-		Another: func() bool { return k.target.pool.others() && k.target.Budget().Spend(time.Now()) },
+		Another: func() bool { now := time.Now(); return k.target.pool.others(now) && k.target.Budget().Spend(now) },
 		Final:   func(err error) bool { return failure(ctx, err).Answered },
 		Discard: func(m made[T]) { discard(m.value); m.ticket.Done() },
 	}
-	got, won, err := r.Do(ctx, func(ctx context.Context, second bool) (made[T], error) {
+	got, won, err := r.Do(ctx, func(ctx context.Context, _ bool) (made[T], error) {
 		m, err := k.one(ctx, n)
 		if m.ticket != nil {
 			hedge.Observe(time.Now(), m.ticket.took)

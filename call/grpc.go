@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -54,7 +55,7 @@ func (c *conn) Invoke(ctx context.Context, method string, args, reply any, opts 
 		defer cancel()
 	}
 	first, overlap := reply.(proto.Message)
-	if !overlap || len(opts) > 0 || to.Hedge() == nil { // an option may write what two attempts would write at once
+	if !overlap || to.Hedge() == nil || slices.ContainsFunc(opts, writes) {
 		_, err := invoke(ctx, c, to, method, func(ctx context.Context, t *Ticket, cc *grpc.ClientConn) (any, error) {
 			defer t.Done()
 			return nil, cc.Invoke(ctx, method, args, reply, opts...)
@@ -64,13 +65,23 @@ func (c *conn) Invoke(ctx context.Context, method string, args, reply any, opts 
 	answer, err := invoke(ctx, c, to, method, func(ctx context.Context, t *Ticket, cc *grpc.ClientConn) (proto.Message, error) {
 		defer t.Done()
 		into := first.ProtoReflect().New().Interface()
-		return into, cc.Invoke(ctx, method, args, into)
+		return into, cc.Invoke(ctx, method, args, into, opts...)
 	}, func(proto.Message) {})
 	if err == nil {
 		proto.Reset(first)
 		proto.Merge(first, answer)
 	}
 	return err
+}
+
+// writes reports whether an option has the call write somewhere: two attempts would do
+// so at once.
+func writes(o grpc.CallOption) bool {
+	switch o.(type) {
+	case grpc.HeaderCallOption, grpc.TrailerCallOption, grpc.PeerCallOption, grpc.OnFinishCallOption:
+		return true
+	}
+	return false
 }
 
 func (c *conn) target(method string) *target {

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/musterdev/muster/call"
+	"github.com/musterdev/muster/call/balance"
 	"github.com/musterdev/muster/call/discovery"
 	"github.com/musterdev/muster/call/resilience"
 )
@@ -101,7 +102,7 @@ func keyed(ctx context.Context) context.Context {
 func TestGRPCIsSpread(t *testing.T) {
 	a, ha, _ := grpcServer(t, "a")
 	b, hb, _ := grpcServer(t, "b")
-	c, _ := newCaller(t, call.Config{}, a, b)
+	c, _ := newCaller(t, call.Config{Balance: balance.Config{Policy: balance.RoundRobin}}, a, b)
 	for range 10 {
 		if err := check(t.Context(), c); err != nil {
 			t.Fatal(err)

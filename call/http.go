@@ -57,6 +57,13 @@ func (c *Caller) RoundTrip(r *http.Request, op Op) (*http.Response, error) {
 	if to.by != "" {
 		op.Key = r.Header.Get(to.by)
 	}
+	if to.fallsBack(r) {
+		return c.withFallback(r, op, to)
+	}
+	return c.roundTrip(r, op, to)
+}
+
+func (c *Caller) roundTrip(r *http.Request, op Op, to *target) (*http.Response, error) {
 	ctx, header := newHeaderTimer(r.Context(), to.timeout(), to.told)
 	x := &exchange{caller: c, request: r, op: op, body: &rewinder{request: r}, header: header}
 	x.last.Store(&Ticket{})

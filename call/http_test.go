@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/musterdev/muster/call"
+	"github.com/musterdev/muster/call/balance"
 	"github.com/musterdev/muster/call/discovery"
 	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/problem"
@@ -84,7 +85,7 @@ func get(t *testing.T, c *http.Client, url string) (string, error) {
 func TestCallsAreSpread(t *testing.T) {
 	a, hitsA := server(t, "a", nil)
 	b, hitsB := server(t, "b", nil)
-	c, _ := newCaller(t, call.Config{}, a, b)
+	c, _ := newCaller(t, call.Config{Balance: balance.Config{Policy: balance.RoundRobin}}, a, b)
 	for range 20 {
 		if _, err := get(t, c.Client("stock"), "http://stock/"); err != nil {
 			t.Fatal(err)

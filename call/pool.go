@@ -111,9 +111,10 @@ func (p *pool) choose(op Op, tried []*member, now time.Time) *member {
 }
 
 // others reports whether there is more than one instance.
-func (p *pool) others() bool {
+func (p *pool) others(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.refresh(now)
 	return len(p.members) > 1
 }
 

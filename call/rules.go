@@ -3,6 +3,7 @@ package call
 import (
 	"cmp"
 	"log/slog"
+	"reflect"
 	"time"
 
 	"github.com/musterdev/muster/call/balance"
@@ -30,6 +31,8 @@ type target struct {
 	// deadline too. The default bounds the wait for an answer's beginning only, as the
 	// rest may be a stream that goes on.
 	told bool
+	// fallback gives something in place of an HTTP answer; nil: nothing does.
+	fallback *resilience.Fallback[kept]
 }
 
 // follow returns how the pool's service is called; p.mu is held. What cannot be read
@@ -57,11 +60,14 @@ func (p *pool) follow(cfg *Config) *rules {
 	next := &rules{said: said, table: table, targets: map[string]*target{}}
 	for _, route := range append(table.Routes(), "") {
 		t := &resilience.Target{}
-		if p.rules != nil && p.rules.targets[route] != nil {
-			t = p.rules.targets[route].Target
+		if before := p.rules.target(route); before != nil {
+			t = before.Target
 		}
 		to := newTarget(t, table.Rule(route), cfg.Settings)
 		to.pool, to.by = p, table.Balance().By
+		if before := p.rules.target(route); before != nil && reflect.DeepEqual(before.rule.Settings.Fallback, to.rule.Settings.Fallback) {
+			to.fallback = before.fallback // with what it has kept
+		}
 		next.targets[route] = to
 	}
 	if p.rules == nil || p.rules.table.Balance().Policy != table.Balance().Policy {
@@ -73,6 +79,14 @@ func (p *pool) follow(cfg *Config) *rules {
 	}
 	p.rules = next
 	return next
+}
+
+// target returns that of a route, nil when there is none.
+func (r *rules) target(route string) *target {
+	if r == nil {
+		return nil
+	}
+	return r.targets[route]
 }
 
 func log(cfg *Config) *slog.Logger {
@@ -95,7 +109,7 @@ func newTarget(t *resilience.Target, rule policy.Rule, usual resilience.Settings
 		s.Budget = usual.Budget
 	}
 	t.Set(s)
-	return &target{Target: t, rule: rule, told: rule.Settings.Timeout != 0}
+	return &target{Target: t, rule: rule, told: rule.Settings.Timeout != 0, fallback: newFallback(s.Fallback)}
 }
 
 // target returns what is known of the calls that op is one of.

@@ -59,7 +59,7 @@ func (p *Priority) UnmarshalText(text []byte) error {
 func ParsePriority(text string) (Priority, error) {
 	for i, name := range priorityNames() {
 		if text == name {
-			return Priority(i), nil //nolint:gosec // 0 to 3
+			return Priority(i), nil
 		}
 	}
 	names := priorityNames()

@@ -49,7 +49,7 @@ func Floors() []Floor {
 		{Folder: "call/discovery/...", May: "problem auth mtls", Tests: chapters},
 		{Folder: "call/resilience", May: "problem", Tests: chapters},
 		{Folder: "call/admission", May: "problem call/resilience", Tests: chapters},
-		{Folder: "call/resilience/stormtest", May: "call/resilience", Tests: chapters},
+		{Folder: "call/resilience/stormtest", May: "call/resilience call/admission", Tests: chapters},
 		{Folder: "call/resilience/legacy", May: "problem call/resilience", Tests: chapters},
 		{Folder: "call/balance/...", May: "problem call/discovery/... call/balance/...", Tests: chapters},
 		{Folder: "call/policy", May: "problem call/balance call/resilience", Tests: chapters},

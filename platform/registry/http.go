@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/musterdev/muster/call/admission"
 	"github.com/musterdev/muster/call/discovery"
 	"github.com/musterdev/muster/problem"
 )
@@ -199,6 +200,7 @@ func (r *Registry) getWatch(w http.ResponseWriter, req *http.Request) (any, erro
 		r.mu.Unlock()
 		return nil, problem.New(problem.ResourceExhausted, "%d watches wait already", maxWatches).WithRetryAfter(time.Second)
 	}
+	admission.Release(req.Context()) // waiting is no work
 	r.watches++
 	r.waiting.add(me)
 	r.mu.Unlock()

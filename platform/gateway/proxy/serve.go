@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/musterdev/muster/call"
+	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/observe"
 	"github.com/musterdev/muster/problem"
 )
@@ -91,6 +92,9 @@ func (t *transit) pass() (err error) {
 	}
 	header := t.outbound()
 	op := t.Op(header.Get("Idempotency-Key"))
+	if p := t.gateway.cfg.Caller.Priority(op); p != resilience.Normal {
+		ctx = resilience.WithPriority(ctx, p)
+	}
 	ctx, asked := t.asks(ctx, header, op)
 	defer func() { asked(err) }()
 	t.trace = httptrace.ClientTrace{

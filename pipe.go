@@ -71,6 +71,21 @@ func (p *pipes) View(service string) *discovery.View {
 	return p.elsewhere.View(service)
 }
 
+// follow passes on how the siblings are to be called, until ctx ends: the registry knows,
+// although their instances are here.
+func (p *pipes) follow(ctx context.Context, service string) {
+	from, to := p.elsewhere.View(service), p.views[service]
+	for {
+		changed := from.Changed()
+		to.SetSettings(from.Settings())
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 func (p *pipes) dial(ctx context.Context, addr string) (net.Conn, error) {
 	if !strings.HasSuffix(addr, pipeSuffix) {
 		return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", addr)

@@ -58,6 +58,11 @@ func Run(ctx context.Context, services []Service, opts ...Option) error {
 	defer cancel()
 	errs := make([]error, len(services))
 	var running sync.WaitGroup
+	for name := range pipes.views {
+		if registry != nil {
+			running.Go(func() { pipes.follow(ctx, name) })
+		}
+	}
 	for i, s := range services {
 		running.Go(func() {
 			defer cancel() // one ends, all end

@@ -48,7 +48,7 @@ func (b *book) watch(wait time.Duration) Watch {
 
 // apply takes in the registry's answer and reports whether it brought anything.
 func (b *book) apply(c Changes, now time.Time) bool {
-	if !c.Reset && c.Epoch != b.epoch { // changes after a state we do not have
+	if !c.Reset && (c.Epoch != b.epoch || c.Index < b.index) { // changes after a state we do not have
 		b.epoch, b.index = "", 0
 		return false
 	}
@@ -74,7 +74,7 @@ func (b *book) apply(c Changes, now time.Time) bool {
 		if bytes.Equal(s, []byte("null")) {
 			s = nil
 		}
-		if e := b.entries[service]; e != nil && !bytes.Equal(s, e.view.Settings()) {
+		if e := b.entries[service]; e != nil && !bytes.Equal(s, e.view.Settings()) { // else the disk is not behind
 			e.view.SetSettings(s)
 			e.dirty = true
 		}

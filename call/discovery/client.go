@@ -22,10 +22,11 @@ const (
 
 // ClientConfig says where the registry is.
 type ClientConfig struct {
-	URL  string       // of the registry, such as http://127.0.0.1:8081; the value of MUSTER_REGISTRY_URL
-	Dir  string       // keeps the last known lists over restarts, made when missing; "" keeps nothing
-	HTTP *http.Client // nil means one of its own; must not have a Timeout below 30 s
-	Log  *slog.Logger // nil logs nothing
+	URL     string       // of the registry, such as http://127.0.0.1:8081; the value of MUSTER_REGISTRY_URL
+	Service string       // who asks, as CallerHeader tells the registry; "" tells nothing
+	Dir     string       // keeps the last known lists over restarts, made when missing; "" keeps nothing
+	HTTP    *http.Client // nil means one of its own; must not have a Timeout below 30 s; its redirects are not followed
+	Log     *slog.Logger // nil logs nothing
 }
 
 // Client follows a registry. It is a Resolver over one watch, however many services
@@ -47,6 +48,8 @@ type Client struct {
 	again   context.CancelFunc // ends the running watch, so that the next asks for more services
 	closed  bool
 	savedAt time.Time
+
+	names names
 }
 
 var _ Resolver = (*Client)(nil)
@@ -54,7 +57,7 @@ var _ Resolver = (*Client)(nil)
 // NewClient returns a client, which connects only when it is used. Its one error is
 // a URL that is none. Close ends it.
 func NewClient(cfg ClientConfig) (*Client, error) {
-	r, err := newRemote(cfg.URL, cfg.HTTP)
+	r, err := newRemote(cfg.URL, cfg.Service, cfg.HTTP)
 	if err != nil {
 		return nil, err
 	}
@@ -113,12 +116,12 @@ func (c *Client) Catalog(ctx context.Context) (Catalog, error) { return c.remote
 // Put registers an instance, or renews its lease, once. It is for who holds the leases
 // of other programs; a program's own is held by Hold.
 func (c *Client) Put(ctx context.Context, in Instance) error {
-	_, err := c.remote.put(ctx, in)
+	_, err := c.remote.put(ctx, in, "")
 	return err
 }
 
 // Delete removes an instance; one that is unknown is no error.
-func (c *Client) Delete(ctx context.Context, id string) error { return c.remote.remove(ctx, id) }
+func (c *Client) Delete(ctx context.Context, id string) error { return c.remote.remove(ctx, id, "") }
 
 // Drain tells an instance, by way of the registry, that it drains: callers stop
 // choosing it and its holder learns of it with the next beat. The error has the code

@@ -2,7 +2,8 @@ package discovery
 
 import (
 	"context"
-	"math/rand/v2"
+	"crypto/rand"
+	mathrand "math/rand/v2"
 	"sync"
 	"time"
 
@@ -13,11 +14,15 @@ import (
 // and the deregistration.
 const releaseTime = time.Second
 
+// minBeat bounds how often a registry can have an instance beat.
+const minBeat = 20 * time.Millisecond
+
 // Lease keeps one instance registered: it beats every second, give or take a tenth,
 // which also registers the instance anew after a registry lost its memory. It is
 // safe for concurrent use. Client.Hold makes it.
 type Lease struct {
 	client *Client
+	term   string // tells this holding of the id from any other
 
 	mu    sync.Mutex
 	self  Instance
@@ -44,7 +49,7 @@ func (c *Client) Hold(self Instance) *Lease {
 		self.State = Ready
 	}
 	l := &Lease{
-		client: c, self: self,
+		client: c, term: rand.Text(), self: self,
 		wake: make(chan struct{}, 1), registered: make(chan struct{}), draining: make(chan struct{}),
 		release: make(chan struct{}), ended: make(chan struct{}),
 	}
@@ -136,7 +141,7 @@ func (l *Lease) beat(ctx context.Context) {
 	for ctx.Err() == nil {
 		began := time.Now()
 		reg, err := l.renew(ctx)
-		next := time.Duration(float64(every) * (0.9 + 0.2*rand.Float64()))
+		next := time.Duration(float64(every) * (0.9 + 0.2*mathrand.Float64()))
 		switch {
 		case err == nil:
 			if failures >= warnAfter {
@@ -144,7 +149,7 @@ func (l *Lease) beat(ctx context.Context) {
 			}
 			failures = 0
 			if ttl := time.Duration(reg.TTL) * time.Millisecond; ttl > 0 {
-				every = min(ttl/4, BeatEvery)
+				every = min(max(ttl/4, minBeat), BeatEvery)
 			}
 			next -= time.Since(began)
 		case ctx.Err() != nil:
@@ -178,7 +183,7 @@ func (l *Lease) renew(ctx context.Context) (Registration, error) {
 	l.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, LeaseTTL/2)
 	defer cancel()
-	reg, err := l.client.remote.put(ctx, self)
+	reg, err := l.client.remote.put(ctx, self, l.term)
 	if err != nil {
 		return reg, err
 	}
@@ -208,7 +213,7 @@ func (l *Lease) deregister() {
 	// not the lease's context: it may have ended
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
 	defer cancel()
-	if err := l.client.remote.remove(ctx, l.self.ID); err != nil {
+	if err := l.client.remote.remove(ctx, l.self.ID, l.term); err != nil {
 		l.client.log.Warn("the instance could not be deregistered and lapses", "instance", l.self.ID, "error", err)
 	}
 }

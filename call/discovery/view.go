@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"bytes"
 	"slices"
 	"sync"
 )
@@ -57,10 +58,13 @@ func (v *View) Set(list []Instance) {
 	v.tell()
 }
 
-// SetSettings replaces the settings and wakes all who wait for a change.
+// SetSettings replaces the settings and wakes all who wait for a change, if it is one.
 func (v *View) SetSettings(s Settings) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if bytes.Equal(s, v.settings) {
+		return
+	}
 	v.settings = slices.Clone(s)
 	v.tell()
 }

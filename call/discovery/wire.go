@@ -18,6 +18,18 @@ const (
 	BeatEvery = time.Second     // how often a holder renews its lease, give or take a tenth
 )
 
+// Headers of a request to the registry.
+const (
+	// CallerHeader names the service that asks, so that a registry may answer each caller
+	// differently. Who sends none is nobody in particular.
+	CallerHeader = "Muster-Caller"
+	// LeaseHeader tells one process that holds an instance's id from another, before and
+	// after it: any text that ValidID takes and no other process has. With it, a beat that
+	// comes after its own deregistration, or after another process registered the id, is
+	// refused and cannot bring back what is gone. It is optional.
+	LeaseHeader = "Muster-Lease"
+)
+
 // Bounds of a watch.
 const (
 	DefaultWait      = 20 * time.Second // how long a watch waits when it does not say
@@ -69,6 +81,22 @@ type Changes struct {
 	// Settings holds those that were set, null where they were taken back. With Reset
 	// they are all there are; what is not among them stays as it was.
 	Settings map[string]Settings `json:"settings,omitempty"`
+}
+
+// check returns what in the changes no registry would say: an answer is taken as a whole
+// or not at all, for half a list looks like instances that are gone.
+func (c Changes) check() error {
+	for _, in := range c.Changed {
+		if err := in.Validate(); err != nil {
+			return fmt.Errorf("instance %.80q: %w", in.ID, err)
+		}
+	}
+	for service, s := range c.Settings {
+		if len(s) > MaxSettings {
+			return fmt.Errorf("the settings of %.80q are larger than %d bytes", service, MaxSettings)
+		}
+	}
+	return nil
 }
 
 // Ref names one instance of a service.

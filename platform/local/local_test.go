@@ -30,6 +30,9 @@ func TestMain(m *testing.M) {
 		http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 			_, _ = fmt.Fprintln(w, r.URL.Path, os.Getenv("MUSTER_BUS_URL"), os.Getenv("MUSTER_EVENTS_URL"))
 		})
+		http.HandleFunc("/called", func(w http.ResponseWriter, r *http.Request) {
+			_, _ = fmt.Fprintln(w, os.Getpid(), r.Header.Get("Request-Timeout") != "", r.Header.Get("Muster-Priority"))
+		})
 		fmt.Fprintln(os.Stderr, http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
 		os.Exit(1)
 	}
@@ -143,6 +146,45 @@ func TestReloadOfEvents(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "bus: is another broker now") {
 		t.Errorf("another bus: %v", err)
 	}
+}
+
+// How a service is called is known from the start and follows the file without a restart
+// of anything.
+func TestReloadOfCalls(t *testing.T) {
+	dir := t.TempDir()
+	text := func(calls string) string {
+		return "fleet: f\nservices: {web: {run: SERVE, route: /called, calls: " + calls + "}}"
+	}
+	f := load(t, dir, text("{timeout: 2s, priority: high}"))
+	up, err := local.Start(t.Context(), local.Config{Fleet: f, Single: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := up.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	pid := up.Status().Services[0].Instances[0].PID
+	called := func(want string) {
+		t.Helper()
+		got := ""
+		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+			if _, got = get(t, up.EdgeURL+"/called"); got == fmt.Sprint(pid, " ", want) {
+				return
+			}
+		}
+		t.Errorf("called with %q, want %d %s", got, pid, want)
+	}
+	called("true high")
+	if err := up.Reload(t.Context(), load(t, dir, text(`{routes: {"GET /called": {priority: low}}}`))); err != nil {
+		t.Fatal(err)
+	}
+	called("false low")
+	if err := up.Reload(t.Context(), load(t, dir, text("{}"))); err != nil {
+		t.Fatal(err)
+	}
+	called("false")
 }
 
 // A start that is interrupted leaves nothing and says so.

@@ -176,7 +176,7 @@ type named struct{ name string }
 
 func (n named) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
-	r.Header.Set(fault.CallerHeader, n.name)
+	r.Header.Set(discovery.CallerHeader, n.name)
 	return http.DefaultTransport.RoundTrip(r)
 }
 

@@ -13,10 +13,6 @@ import (
 	"github.com/musterdev/muster/problem"
 )
 
-// CallerHeader names the calling service in a request to the registry. Who sends none is
-// nobody in particular, whom only edges from any concern.
-const CallerHeader = "Muster-Caller"
-
 // generationShift leaves a registry's own index 2^40 changes in an epoch, and both
 // together less than 2^53, which JSON's readers may cut to.
 const (
@@ -27,7 +23,9 @@ const (
 // Registry returns a registry's handler in front of next that answers lists and watches
 // with the addresses the caller is to use by edges; everything else passes as it is. A
 // watch that waits is answered when these change, and one that comes later is too: the
-// index handed out counts both the registry's changes and those of the edges.
+// index handed out counts both the registry's changes and those of the edges. A request
+// says by discovery.CallerHeader which service asks; who does not is concerned only by
+// edges from any.
 func Registry(next http.Handler, edges *Edges) http.Handler {
 	return &registry{next: next, edges: edges}
 }
@@ -59,7 +57,7 @@ func (h *registry) list(w http.ResponseWriter, r *http.Request) {
 		a.pass()
 		return
 	}
-	caller := r.Header.Get(CallerHeader)
+	caller := r.Header.Get(discovery.CallerHeader)
 	for _, list := range c.Services {
 		for i := range list {
 			list[i] = h.edges.Rewrite(caller, list[i])
@@ -93,7 +91,7 @@ func (h *registry) watch(w http.ResponseWriter, r *http.Request) {
 			a.pass()
 			return
 		}
-		caller := r.Header.Get(CallerHeader)
+		caller := r.Header.Get(discovery.CallerHeader)
 		for i := range c.Changed {
 			c.Changed[i] = h.edges.Rewrite(caller, c.Changed[i])
 		}

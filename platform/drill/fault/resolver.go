@@ -77,6 +77,7 @@ func (r *Resolver) update(from, to *discovery.View) (changed, edges <-chan struc
 	for i := range list {
 		list[i] = r.edges.Rewrite(r.caller, list[i])
 	}
+	to.SetSettings(from.Settings())
 	to.Set(list)
 	return changed, edges
 }

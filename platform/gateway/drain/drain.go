@@ -129,6 +129,7 @@ func (r *Resolver) update(service string, v *view) {
 			delete(r.marks, id)
 		}
 	}
+	v.to.SetSettings(v.from.Settings())
 	v.to.Set(slices.DeleteFunc(slices.Clone(list), func(in discovery.Instance) bool { return r.marks[in.ID] != nil }))
 }
 

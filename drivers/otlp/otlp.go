@@ -8,7 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
+	"reflect"
+	"time"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -50,22 +51,72 @@ type judged struct{ sdktrace.SpanExporter }
 func (j judged) ExportSpans(ctx context.Context, list []sdktrace.ReadOnlySpan) error {
 	err := j.SpanExporter.ExportSpans(ctx, readable(list))
 	switch {
-	case err == nil, !final(err):
+	case err == nil:
+		return nil
+	case !final(err):
+		if after := asked(err); after > 0 {
+			return later{err, after}
+		}
 		return err
-	case strings.Contains(err.Error(), "partial success"): // the backend took the rest, and counts what it refused
+	case named(err, "PartialSuccess").IsValid(): // the backend took the rest, and counts what it refused
 		return nil
 	}
 	return permanent{err}
 }
 
 // final reports whether a backend refused what it was sent (OTLP specification, "Failures"),
-// or it could not be sent at all. The exporter has no errors to tell by: what is known to
-// pass is the network's, and what it calls retryable itself.
+// or it could not be sent at all. What is known to pass is the network's, and what the
+// exporter calls retryable itself.
 func final(err error) bool {
 	if _, network := errors.AsType[*url.Error](err); network || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return false
 	}
-	return !strings.Contains(err.Error(), "retry-able")
+	return !named(err, retryable).IsValid()
+}
+
+// later is an error of a backend that asks to be left alone for a time.
+type later struct {
+	error
+	after time.Duration
+}
+
+// RetryAfter returns that time.
+func (l later) RetryAfter() time.Duration { return l.after }
+
+// Unwrap returns the cause.
+func (l later) Unwrap() error { return l.error }
+
+// retryable is the exporter's error of what may be sent again.
+const retryable = "retryableError"
+
+// asked returns how long the backend's Retry-After asks to wait, 0 where it does not.
+func asked(err error) time.Duration {
+	if v := named(err, retryable); v.IsValid() {
+		if f := v.FieldByName("throttle"); f.IsValid() && f.Type() == reflect.TypeFor[time.Duration]() {
+			return time.Duration(f.Int())
+		}
+	}
+	return 0
+}
+
+// named finds the error among those that err wraps whose type has that name. The exporter
+// exports none of its own; their texts hold what the backend said, which may be anything.
+func named(err error, name string) reflect.Value {
+	v := reflect.ValueOf(err)
+	if err == nil || v.Kind() == reflect.Struct && v.Type().Name() == name {
+		return v
+	}
+	switch w := err.(type) { //nolint:errorlint // the tree is walked
+	case interface{ Unwrap() error }:
+		return named(w.Unwrap(), name)
+	case interface{ Unwrap() []error }:
+		for _, one := range w.Unwrap() {
+			if found := named(one, name); found.IsValid() {
+				return found
+			}
+		}
+	}
+	return reflect.Value{}
 }
 
 type permanent struct{ error }

@@ -21,6 +21,7 @@ const (
 	maxTrees       = 2048 // local roots under way
 	maxTree        = 128  // spans below one; more are forgotten
 	maxOpen        = 4 * maxTrees
+	maxHeld        = Room             // spans that have ended, of all; more are forgotten
 	maxDescription = 4096             // bytes of what a span says of its failure
 	forsaken       = 10 * time.Minute // a root that has not ended by then may give its place to another
 )
@@ -37,6 +38,7 @@ type Keeper struct {
 	mu    sync.Mutex
 	trees map[spanKey]*tree // of the spans under way, by span
 	roots int               // of those that have not ended
+	held  int               // spans in trees
 	swept time.Time         // when room was made last
 }
 
@@ -91,6 +93,8 @@ func (k *Keeper) sweep() {
 			delete(k.trees, key)
 			if key == t.root {
 				k.roots--
+				k.held -= len(t.spans)
+				t.spans, t.ended = nil, true // what is below it is forgotten, too
 			}
 		}
 	}
@@ -151,6 +155,7 @@ func (k *Keeper) ended(s sdktrace.ReadOnlySpan) []sdktrace.ReadOnlySpan {
 	case key == t.root:
 		k.roots--
 		t.ended = true
+		k.held -= len(t.spans)
 		t.spans = append(t.spans, s)
 		kept := t.spans
 		t.spans = nil
@@ -163,8 +168,9 @@ func (k *Keeper) ended(s sdktrace.ReadOnlySpan) []sdktrace.ReadOnlySpan {
 		return kept
 	case t.ended && t.why != "": // it outlived its root
 		return []sdktrace.ReadOnlySpan{&keptSpan{s, t.why}}
-	case !t.ended && len(t.spans) < maxTree:
+	case !t.ended && len(t.spans) < maxTree && k.held < maxHeld:
 		t.spans = append(t.spans, s)
+		k.held++
 	}
 	return nil
 }

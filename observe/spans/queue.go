@@ -20,12 +20,17 @@ const (
 	sendWithin = 10 * time.Second       // one call
 	firstWait  = 250 * time.Millisecond // after a failure; doubled with each
 	mostWait   = 5 * time.Second
-	lastTries  = 3 // of Shutdown
+	mostAsked  = time.Minute // however long a backend asks to be left alone
+	lastTries  = 3           // of Shutdown
 )
 
 // Permanent is implemented by errors of an exporter that trying again does not help
 // against, as when the backend refuses what it is sent.
 type Permanent interface{ Permanent() bool }
+
+// Later is implemented by errors of an exporter whose backend asks to be left alone for so
+// long before the next try.
+type Later interface{ RetryAfter() time.Duration }
 
 // Queue sends spans in batches, half a second after they came at most. A batch that
 // cannot be sent is tried again, for as long as it takes, while up to [Room] spans wait
@@ -110,7 +115,7 @@ func (q *Queue) run(ctx context.Context) {
 	defer close(q.ended)
 	timer := time.NewTimer(every)
 	defer timer.Stop()
-	var wait time.Duration // before the next try; 0: nothing failed
+	var wait, least time.Duration // before the next try; 0: nothing failed
 	for {
 		due, full := timer.C, q.full
 		switch left := q.length(); {
@@ -118,7 +123,7 @@ func (q *Queue) run(ctx context.Context) {
 			due = nil
 		case wait > 0:
 			full = nil // more spans do not mend it
-			timer.Reset(wait/2 + rand.N(wait/2))
+			timer.Reset(max(wait/2+rand.N(wait/2), least))
 		case left >= batch:
 			timer.Reset(0)
 		default:
@@ -136,14 +141,25 @@ func (q *Queue) run(ctx context.Context) {
 		}
 		err := q.sendAll(ctx)
 		if err == nil {
-			wait = 0
+			wait, least = 0, 0
 		} else {
-			wait = min(max(2*wait, firstWait), mostWait)
+			wait, least = min(max(2*wait, firstWait), mostWait), pauseOf(err)
 		}
 		if asked != nil {
 			asked <- err
 		}
 	}
+}
+
+// pauseOf returns how long a backend wants to be left alone.
+func pauseOf(err error) time.Duration {
+	if later, ok := errors.AsType[interface {
+		error
+		Later
+	}](err); ok {
+		return min(later.RetryAfter(), mostAsked)
+	}
+	return 0
 }
 
 func (q *Queue) length() int {

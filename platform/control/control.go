@@ -119,7 +119,7 @@ func openSight(cfg Config, dir string, app *muster.App, catalog func() discovery
 func (s *sight) serve(app *muster.App, doors []door) {
 	intake := s.telemetry.Intake()
 	for pattern, h := range intake {
-		app.Handle(pattern, h)
+		app.Handle(pattern, guardPrograms(s.cfg.Hosts, h))
 	}
 	app.Go("OTLP", func(ctx context.Context) error { return serveAll(ctx, doors, s.telemetry) })
 	guard := func(h http.Handler) http.Handler { return guardBrowsers(s.cfg.Hosts, h) }

@@ -37,15 +37,15 @@ type again struct {
 	took       int64 // ns, together
 }
 
-func explain(t *tree.Tree) patterns {
+func (r reader) explain(t *tree.Tree) patterns {
 	p := patterns{repeats: map[place]*again{}}
 	retried := map[*tree.Node]bool{} // failed, and tried again
 	for _, n := range t.Nodes {
 		if len(n.Children) > 1 {
-			p.attempts(n, retried)
+			p.attempts(r, n, retried)
 		}
 		if len(n.Children) >= fewest {
-			p.repeated(n)
+			p.repeated(r, n)
 		}
 	}
 	p.failed, p.behind = failure(t, retried)
@@ -53,13 +53,13 @@ func explain(t *tree.Tree) patterns {
 }
 
 // attempts finds calls and steps of a node that were tried again.
-func (p *patterns) attempts(n *tree.Node, retried map[*tree.Node]bool) {
+func (p *patterns) attempts(r reader, n *tree.Node, retried map[*tree.Node]bool) {
 	rows := map[question]*attempts{}
 	for _, c := range n.Children {
 		if c.Kind != signal.Client && c.Kind != signal.Internal {
 			continue
 		}
-		q := asked(c)
+		q := r.asked(c)
 		row := rows[q]
 		if row == nil || row.last.Status != signal.Error || c.Start < row.last.End() {
 			rows[q] = &attempts{last: c, all: 1, reason: c.Message}
@@ -74,13 +74,13 @@ func (p *patterns) attempts(n *tree.Node, retried map[*tree.Node]bool) {
 }
 
 // repeated finds what a node asks again and again.
-func (p *patterns) repeated(n *tree.Node) {
+func (p *patterns) repeated(r reader, n *tree.Node) {
 	rows := map[question]*again{}
 	for _, c := range n.Children {
 		if c.Kind != signal.Client || c.Behind() {
 			continue
 		}
-		q := asked(c)
+		q := r.asked(c)
 		if rows[q] == nil {
 			rows[q] = &again{asker: n, one: c}
 		}
@@ -105,7 +105,7 @@ type question struct {
 	shape string
 }
 
-func asked(n *tree.Node) question { return question{placeOf(n), shape(detail(n))} }
+func (r reader) asked(n *tree.Node) question { return question{r.placeOf(n), r.shape(detail(n))} }
 
 // values are the numbers and quoted texts in a statement or URL; the digits of a name are
 // part of it. lists are what is left of lists of them, which are not always as long.
@@ -113,6 +113,24 @@ var (
 	values = regexp.MustCompile(`'[^']*'|\$?\b[0-9]+(\.[0-9]+)?\b`)
 	lists  = regexp.MustCompile(`\?(\s*,\s*\?)+|\(\s*\?(\s*,\s*\?)*\s*\)(\s*,\s*\(\s*\?(\s*,\s*\?)*\s*\))+`)
 )
+
+// reader reads one trace after the other, each statement and URL in them once.
+type reader struct{ shapes map[string]string }
+
+// mostShapes bounds what is remembered: most programs have far fewer statements.
+const mostShapes = 1 << 17
+
+// shape is the function of that name.
+func (r reader) shape(text string) string {
+	known, ok := r.shapes[text]
+	if !ok {
+		known = shape(text)
+		if len(r.shapes) < mostShapes {
+			r.shapes[text] = known
+		}
+	}
+	return known
+}
 
 // shape is a statement or URL without the values in it, which differ from one question to
 // the next where a program writes them into the text.

@@ -30,11 +30,12 @@ func Why(trace *tree.Tree, others []*tree.Tree) Answer {
 		return Answer{Causes: []Cause{}, Sentence: "The trace has no spans."}
 	}
 	a := Answer{Trace: root.Trace, Service: root.Service, Name: root.Name, Duration: ms(root.Duration), Causes: []Cause{}}
+	read := reader{map[string]string{}}
 	var beside []map[place]*share
 	var durations []float64
 	for _, t := range others {
 		if r := t.Root(); r != nil && r.Trace != root.Trace {
-			beside = append(beside, measure(t))
+			beside = append(beside, read.measure(t))
 			durations = append(durations, ms(r.Duration))
 		}
 	}
@@ -43,8 +44,8 @@ func Why(trace *tree.Tree, others []*tree.Tree) Answer {
 	if a.Enough {
 		a.Usual = median(durations, len(durations))
 	}
-	found := explain(trace)
-	for p, s := range measure(trace) {
+	found := read.explain(trace)
+	for p, s := range read.measure(trace) {
 		c := Cause{
 			Service: p.service, Name: p.name, Kind: p.kind.String(), Spans: s.spans, Errors: s.errors,
 			Critical: ms(s.critical), Own: ms(s.own), Example: s.longest.ID, Detail: detail(s.longest),
@@ -82,10 +83,10 @@ type place struct {
 	about         string // the statement's shape, or who is called
 }
 
-func placeOf(n *tree.Node) place {
+func (r reader) placeOf(n *tree.Node) place {
 	p := place{service: n.Service, name: n.Name, kind: n.Kind}
 	if n.Kind == signal.Client {
-		if p.about = shape(first(n, statements...)); p.about == "" {
+		if p.about = r.shape(first(n, statements...)); p.about == "" {
 			p.about = first(n, peers...)
 		}
 	}
@@ -101,15 +102,16 @@ type share struct {
 }
 
 // measure sums a trace by place.
-func measure(t *tree.Tree) map[place]*share {
-	m := map[place]*share{}
+func (r reader) measure(t *tree.Tree) map[place]*share {
+	m, places := map[place]*share{}, make(map[*tree.Node]*share, len(t.Nodes))
 	for _, n := range t.Nodes {
-		at := placeOf(n)
+		at := r.placeOf(n)
 		s := m[at]
 		if s == nil {
 			s = &share{longest: n}
 			m[at] = s
 		}
+		places[n] = s
 		s.spans++
 		s.own += n.Own
 		if n.Status == signal.Error {
@@ -122,7 +124,7 @@ func measure(t *tree.Tree) map[place]*share {
 	on := map[*tree.Node]int64{}
 	for _, p := range t.Critical {
 		on[p.Node] += p.Until - p.From
-		s := m[placeOf(p.Node)]
+		s := places[p.Node]
 		s.critical += p.Until - p.From
 		if on[p.Node] > s.most {
 			s.most, s.longest = on[p.Node], p.Node

@@ -168,13 +168,9 @@ func (t *Telemetry) Close() error {
 	return errors.Join(t.Store.Close(), t.Metrics.Close(), export)
 }
 
-// maxMessage bounds a request over gRPC as otlp.Limits does one over HTTP: less would be
-// refused without being counted.
-const maxMessage = 16 << 20
-
 // GRPC returns a new server that takes OTLP.
 func (t *Telemetry) GRPC() *grpc.Server {
-	s := grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage))
+	s := grpc.NewServer(t.receiver.ServerOptions()...)
 	t.receiver.Register(s)
 	return s
 }
@@ -182,9 +178,10 @@ func (t *Telemetry) GRPC() *grpc.Server {
 // Intake are the handlers of OTLP, over HTTP and over gRPC without TLS, by patterns of
 // http.ServeMux.
 func (t *Telemetry) Intake() map[string]http.Handler {
-	in, calls := t.receiver.Handler(), t.GRPC()
+	in, server := t.receiver.Handler(), t.GRPC()
+	calls := t.receiver.Bounded(server)
 	all := map[string]http.Handler{"/v1/traces": in, "/v1/metrics": in, "/v1/logs": in}
-	for service := range calls.GetServiceInfo() {
+	for service := range server.GetServiceInfo() {
 		all["/"+service+"/"] = calls
 	}
 	return all

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/musterdev/muster/platform/cmd/muster/see"
 	"github.com/musterdev/muster/platform/supervise/ctl"
@@ -55,7 +54,7 @@ func (c controlFlags) find(ctx context.Context) (*see.Client, error) {
 }
 
 // meant finds control and the trace that a person means; see see.Client.Meant.
-func (c controlFlags) meant(ctx context.Context, text string, since time.Duration) (client *see.Client, id signal.TraceID, err error) {
+func (c controlFlags) meant(ctx context.Context, text string) (client *see.Client, id signal.TraceID, err error) {
 	if _, err := signal.ParseTraceID(text); err != nil {
 		return nil, id, usagef("%q is no trace id: %w", text, err)
 	} else if len(text) < 4 {
@@ -64,7 +63,7 @@ func (c controlFlags) meant(ctx context.Context, text string, since time.Duratio
 	if client, err = c.find(ctx); err != nil {
 		return nil, id, err
 	}
-	if id, err = client.Meant(ctx, text, since); err != nil {
+	if id, err = client.Meant(ctx, text); err != nil {
 		return nil, id, plain(err)
 	}
 	return client, id, nil

@@ -12,7 +12,7 @@ type traceCmd struct {
 	controlFlags
 	see.Search
 
-	ID   string `arg:"" optional:"" help:"The trace; its first digits (4 or more) are enough where it is a recent one. Without it, traces are listed."`
+	ID   string `arg:"" optional:"" help:"The trace; its first digits (4 or more) are enough. Without it, traces are listed."`
 	Logs bool   `help:"Show what was logged, below the spans in which it was."`
 }
 
@@ -32,7 +32,7 @@ func (c *traceCmd) Run(ctx context.Context, t terminal) error {
 	if c.ID == "" {
 		return c.list(ctx, t)
 	}
-	client, id, err := c.meant(ctx, c.ID, c.Since)
+	client, id, err := c.meant(ctx, c.ID)
 	if err != nil {
 		return err
 	}

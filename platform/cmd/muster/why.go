@@ -1,22 +1,15 @@
 package main
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
 // whyCmd tells why a trace took as long as it did.
 type whyCmd struct {
 	controlFlags
-	ID    string        `arg:"" name:"trace" help:"The trace; its first digits (4 or more) are enough where it is a recent one."`
-	Since time.Duration `default:"15m" help:"How far back to look for a trace whose first digits are given."`
+	ID string `arg:"" name:"trace" help:"The trace; its first digits (4 or more) are enough."`
 }
 
 func (c *whyCmd) Run(ctx context.Context, t terminal) error {
-	if c.Since <= 0 {
-		return usagef("--since must be more than 0s, not %s", c.Since)
-	}
-	client, id, err := c.meant(ctx, c.ID, c.Since)
+	client, id, err := c.meant(ctx, c.ID)
 	if err != nil {
 		return err
 	}

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/musterdev/muster/platform/telemetry/graph"
 	"github.com/musterdev/muster/platform/telemetry/signal"
@@ -79,5 +81,29 @@ func TestManyWaitForOne(t *testing.T) {
 	g.Add([]signal.Span{{Trace: traceID(1), ID: spanID(1), Service: "b", Kind: signal.Client, Start: noon.UnixNano()}})
 	if m := g.Map(time.Minute); len(m.Edges) != 1 || m.Edges[0].Count != 4095 {
 		t.Errorf("those that are still kept: %+v", m.Edges)
+	}
+}
+
+// What a sender calls a topic or a host is kept in short, and joined as before.
+func TestTextsAreBounded(t *testing.T) {
+	now := noon
+	g := at(&now, graph.Config{})
+	long := strings.Repeat("ü", 1<<15)
+	g.Add([]signal.Span{
+		{Trace: traceID(1), ID: spanID(1), Service: "a", Kind: signal.Producer, Start: noon.UnixNano(), Attributes: signal.Attributes{{Key: "messaging.destination.name", Value: signal.StringValue(long)}}},
+		{Trace: traceID(1), ID: spanID(2), Parent: spanID(1), Service: "b", Kind: signal.Consumer, Start: noon.UnixNano()},
+		{Trace: traceID(2), ID: spanID(3), Service: "a", Kind: signal.Client, Start: noon.UnixNano(), Attributes: signal.Attributes{{Key: "server.address", Value: signal.StringValue(long)}}},
+	})
+	now = now.Add(20 * time.Second)
+	m := g.Map(time.Minute)
+	if len(m.Edges) != 2 {
+		t.Fatalf("%d edges, want 2", len(m.Edges))
+	}
+	for _, e := range m.Edges {
+		for _, text := range append(e.Labels, e.From, e.To) {
+			if len(text) > 300 || !utf8.ValidString(text) {
+				t.Errorf("a text of %d bytes is in the map", len(text))
+			}
+		}
 	}
 }

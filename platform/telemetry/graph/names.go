@@ -32,8 +32,20 @@ func (n *names) keep(text string) name {
 	return id
 }
 
+// longest is how much of a text is kept, in bytes: a topic or a host may be an attribute
+// of any length.
+const longest = 256
+
+func short(text string) string {
+	if len(text) <= longest {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longest], "") + "…"
+}
+
 // node returns the number of a node's name.
 func (n *names) node(text string) name {
+	text = short(text)
 	if id, ok := n.of[text]; ok {
 		return id
 	}
@@ -46,6 +58,7 @@ func (n *names) node(text string) name {
 
 // label returns the number of an operation or topic that a service names.
 func (n *names) label(service name, text string) name {
+	text = short(text)
 	known := n.labels[service]
 	if id, ok := known[text]; ok {
 		return id

@@ -60,7 +60,7 @@ func (g *Graph) draw(now int64, window time.Duration) Map {
 // history sums a service's buckets up before each moment, n of them.
 func (g *Graph) history(service string, moments []time.Time, n int64) []*Node {
 	out := make([]*Node, len(moments))
-	of, known := g.names.of[service]
+	of, known := g.names.of[short(service)]
 	if !known || g.past.first == 0 {
 		return out
 	}

@@ -225,12 +225,19 @@ func (a *api) find(ctx context.Context, s search) ([][]signal.Span, error) {
 // load returns traces, without those that are not there.
 func (a *api) load(ctx context.Context, ids []signal.TraceID) ([][]signal.Span, error) {
 	var traces [][]signal.Span
+	room := signal.MostTrace
 	for _, id := range ids {
 		spans, err := a.cfg.Store.Trace(ctx, id)
-		if errors.Is(err, context.DeadlineExceeded) && len(traces) > 0 {
-			break
-		} else if err != nil {
+		switch {
+		case errors.Is(err, signal.ErrLarge):
+			continue
+		case errors.Is(err, context.DeadlineExceeded) && len(traces) > 0:
+			return traces, nil
+		case err != nil:
 			return nil, err
+		}
+		if room -= len(spans); room < 0 && len(traces) > 0 {
+			break // what was found so far, as when time runs out
 		}
 		if len(spans) > 0 {
 			traces = append(traces, spans)
@@ -246,7 +253,9 @@ func (a *api) one(r *http.Request) ([]signal.Span, error) {
 		return nil, failure{http.StatusBadRequest, "the path: " + err.Error()}
 	}
 	spans, err := a.cfg.Store.Trace(r.Context(), id)
-	if err == nil && len(spans) == 0 {
+	if errors.Is(err, signal.ErrLarge) {
+		return nil, failure{http.StatusUnprocessableEntity, signal.ErrLarge.Message}
+	} else if err == nil && len(spans) == 0 {
 		err = failure{http.StatusNotFound, "trace not found"}
 	}
 	return spans, err
@@ -282,16 +291,4 @@ func (a *api) operationsOf(ctx context.Context, service, kind string) (list[oper
 	names := append(list[operation]{}, slices.Collect(maps.Keys(seen))...)
 	slices.SortFunc(names, func(a, b operation) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind)) })
 	return names, nil
-}
-
-// servicesOf returns the services that sent spans.
-func (a *api) servicesOf() list[string] {
-	names := list[string]{}
-	for _, u := range a.cfg.Store.Usage() {
-		if u.Spans > 0 {
-			names = append(names, u.Service)
-		}
-	}
-	slices.Sort(names)
-	return names
 }

@@ -54,6 +54,18 @@ type processV1 struct {
 	Tags    []tagV1 `json:"tags"`
 }
 
+// servicesOf returns the services that sent spans.
+func (a *api) servicesOf() list[string] {
+	names := list[string]{}
+	for _, u := range a.cfg.Store.Usage() {
+		if u.Spans > 0 {
+			names = append(names, u.Service)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 func (a *api) services(*http.Request) (any, error) { return a.servicesOf(), nil }
 
 func (a *api) operationNames(r *http.Request) (any, error) {

@@ -28,6 +28,7 @@ func (db *DB) Append(ctx context.Context, req *colmetricspb.ExportMetricsService
 	defer db.leave()
 	defer recovered(&err)
 	b := db.begin(ctx)
+	defer b.abandon()
 	done := db.otlp.Points(req, db.cfg.Now(), b.point, db.meta.set)
 	kept := false
 	defer func() { done(kept) }()
@@ -50,6 +51,7 @@ func (db *DB) appendScraped(ctx context.Context, points []sample.Point, metas ma
 		db.meta.set(name, m)
 	}
 	b := db.begin(ctx)
+	defer b.abandon()
 	for i := range points {
 		b.point(&points[i])
 	}
@@ -64,6 +66,7 @@ func (db *DB) appendScraped(ctx context.Context, points []sample.Point, metas ma
 type batch struct {
 	db      *DB
 	app     storage.Appender
+	ended   bool
 	fresh   []bool
 	points  int64
 	samples int64
@@ -132,6 +135,7 @@ func (b *batch) refuse(p *sample.Point, why string) {
 func (b *batch) end() error {
 	b.db.writing.Lock()
 	defer b.db.writing.Unlock()
+	b.ended = true
 	if b.db.use.isBroken() {
 		return errors.Join(ErrFull, b.app.Rollback())
 	}
@@ -147,6 +151,14 @@ func (b *batch) end() error {
 	broken = false
 	b.db.counts.add(b)
 	return nil
+}
+
+// abandon gives up a batch that did not come to its end, because something panicked: tsdb
+// would wait for it for ever.
+func (b *batch) abandon() {
+	if !b.ended {
+		_ = b.app.Rollback() // what panicked is told
+	}
 }
 
 // rejected sums up what was refused.

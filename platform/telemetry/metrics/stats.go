@@ -3,6 +3,7 @@ package metrics
 import (
 	"context"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -97,7 +98,9 @@ type families struct {
 }
 
 func (f *families) set(name string, m sample.Meta) {
-	m.Help = m.Help[:min(len(m.Help), longestHelp)]
+	if len(m.Help) > longestHelp {
+		m.Help = strings.ToValidUTF8(m.Help[:longestHelp], "")
+	}
 	f.mu.RLock()
 	known, ok := f.known[name]
 	full := len(f.known) >= mostFamilies

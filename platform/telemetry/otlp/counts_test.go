@@ -3,6 +3,7 @@ package otlp_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -103,4 +104,36 @@ func TestBackPressure(t *testing.T) {
 	if c := r.Counts(); c.Requests["throttled"] != 1 || c.Requests["taken"] != 2 {
 		t.Errorf("%v", c.Requests)
 	}
+}
+
+// What is small on the wire and large in memory is charged for by what it takes there; a
+// request that is alone is taken whatever it takes.
+func TestBackPressureOfParts(t *testing.T) {
+	empty := func(s *tracepb.Span) {
+		for range 100 {
+			s.Events = append(s.Events, &tracepb.Span_Event{})
+		}
+	}
+	var list []*tracepb.Span
+	for i := range 100 {
+		list = append(list, span(i, empty))
+	}
+	body := raw(t, traces("shop", list...)) // some 25 kB; its 10,000 events take 480 kB
+	var second *http.Response
+	depth := 0
+	r := &otlp.Receiver{Now: func() time.Time { return noon }, Limits: otlp.Limits{InFlight: 600 << 10}}
+	r.Sink = func(context.Context, signal.Batch) error {
+		if depth++; depth == 1 {
+			second, _ = post(t, r.Handler(), "/v1/traces", body)
+		}
+		return nil
+	}
+	first, _ := post(t, r.Handler(), "/v1/traces", body)
+	if first.StatusCode != http.StatusOK || second.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("alone %s, beside another %s: want 200 and 429", first.Status, second.Status)
+	}
+	if again, _ := post(t, r.Handler(), "/v1/traces", body); again.StatusCode != http.StatusOK {
+		t.Errorf("afterwards %s", again.Status)
+	}
+	balanced(t, r.Counts())
 }

@@ -11,9 +11,8 @@ import (
 	"github.com/musterdev/muster/problem"
 )
 
-// Register adds OTLP's three services to a server. A request may be as large as the
-// server allows (grpc.MaxRecvMsgSize, 4 MiB by default; Limits.Body is a good value) and
-// Limits.Body. What is to be sent again is answered with RESOURCE_EXHAUSTED or
+// Register adds OTLP's three services to a server, which [Receiver.ServerOptions] is to be
+// made with: without them a message may be 4 MiB, and calls are not bounded. What is to be sent again is answered with RESOURCE_EXHAUSTED or
 // UNAVAILABLE and RetryInfo, the rest as Handler's answers are.
 func (r *Receiver) Register(s *grpc.Server) {
 	for sig, name := range map[string]string{

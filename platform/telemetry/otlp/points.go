@@ -15,11 +15,13 @@ import (
 // average in a request.
 const partsPerPoint = 16
 
-// What things take in memory besides their texts, in bytes: a span or record, and a part
-// of a metric. It is charged to Limits.InFlight, as small things may be many.
+// What things take in memory besides their texts, in bytes: a span or record, an attribute,
+// event or link of it, and a part of a metric. It is charged to Limits.InFlight, as small
+// things may be many.
 const (
-	itemCost = 256
-	partCost = 32
+	itemCost      = 256
+	attributeCost = 48
+	partCost      = 32
 )
 
 // metrics takes data points: each service's by a call of its own, so that what is

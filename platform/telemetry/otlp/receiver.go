@@ -56,6 +56,7 @@ type Receiver struct {
 	Now    func() time.Time // nil: time.Now
 
 	inFlight atomic.Int64 // bytes
+	calls    atomic.Int64 // over gRPC
 	buffers  sync.Pool    // *[]byte
 	zips     sync.Pool    // *gzip.Reader
 	tally    tally
@@ -72,7 +73,8 @@ type Limits struct {
 	Item       int           // bytes of a span or record after its texts were cut: 1 MiB
 	Ahead      time.Duration // how far in the future a time may lie: 1 day
 	Old        time.Duration // how far in the past: 30 days
-	Read       time.Duration // how long a request may take to arrive: 30 s
+	Read       time.Duration // how long a request may take to arrive, and a call over gRPC altogether: 30 s
+	Calls      int           // over gRPC at once: 64
 }
 
 func (l Limits) withDefaults() Limits {
@@ -87,6 +89,7 @@ func (l Limits) withDefaults() Limits {
 		Ahead:      cmp.Or(l.Ahead, 24*time.Hour),
 		Old:        cmp.Or(l.Old, 30*24*time.Hour),
 		Read:       cmp.Or(l.Read, 30*time.Second),
+		Calls:      cmp.Or(l.Calls, 64),
 	}
 }
 

@@ -58,17 +58,18 @@ func (r *Receiver) items(ctx context.Context, sig string, body []byte) (out outc
 		r.tally.request("malformed")
 		return out, false, malformed(err)
 	}
-	release, err := r.charge(min(items, int64(lim.Items))*itemCost, lim)
+	room := min(items, int64(lim.Items))
+	release, err := r.charge(room*itemCost, lim)
 	if err != nil {
 		return out, false, err
 	}
 	defer release()
 	now := r.now()
 	g := &gate{
-		lim: lim, now: now, ledger: newLedger(), tally: &r.tally,
+		lim: lim, now: now, ledger: newLedger(), tally: &r.tally, parts: r.newParts(int64(len(body))+room*itemCost, lim),
 		first: now.Add(-lim.Old).UnixNano(), last: now.Add(lim.Ahead).UnixNano(),
 	}
-	room := min(items, int64(lim.Items))
+	defer g.parts.release()
 	var b signal.Batch
 	unit := Spans
 	if sig == Traces {
@@ -93,6 +94,9 @@ func (r *Receiver) items(ctx context.Context, sig string, body []byte) (out outc
 	if err != nil {
 		r.tally.request("malformed")
 		return out, false, malformed(err)
+	}
+	if g.parts.busy {
+		return out, false, r.busy()
 	}
 	if len(b.Spans)+len(b.Logs) > 0 {
 		err = r.guarded(func() error { return r.Sink(ctx, b) })
@@ -161,6 +165,7 @@ type gate struct {
 	tally       *tally
 	repairs     wire.Repair
 	kept        int
+	parts       parts
 
 	sent  string // the service of the item before, as it was sent
 	known string // and as it is kept; "" where there are too many
@@ -170,6 +175,9 @@ type gate struct {
 // whether the item comes in.
 func (g *gate) admit(service *string, m wire.Meta, start, end int64) bool {
 	g.repairs |= m.Repairs
+	if !g.parts.charge(m.Parts) {
+		return false // the whole request is sent back
+	}
 	if g.sent != *service || g.sent == "" {
 		g.sent = *service
 		g.known, _ = g.tally.known(g.sent, g.lim.Services, g.now)

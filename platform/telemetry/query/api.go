@@ -55,16 +55,17 @@ func (a *API) Handler() http.Handler {
 		takes string // parameters, separated by spaces
 		serve func(http.ResponseWriter, *http.Request, *params) error
 	}{
-		"services":    {"", a.getServices},
-		"traces":      {spanParams + " slowest", a.getTraces},
-		"points":      {spanParams, a.getPoints},
-		"traces/{id}": {"", a.getTrace},
-		"why/{id}":    {"", a.getWhy},
-		"logs":        {"from until limit " + logParams, a.getLogs},
-		"logs/stream": {logParams, a.streamLogs},
-		"map":         {"window", a.getMap},
-		"overview":    {"window", a.getOverview},
-		"health":      {"", a.getHealth},
+		"services":     {"", a.getServices},
+		"traces":       {spanParams + " slowest", a.getTraces},
+		"points":       {spanParams, a.getPoints},
+		"traces/{id}":  {"", a.getTrace},
+		"why/{id}":     {"", a.getWhy},
+		"ids/{digits}": {"", a.getIDs},
+		"logs":         {"from until limit " + logParams, a.getLogs},
+		"logs/stream":  {logParams, a.streamLogs},
+		"map":          {"window", a.getMap},
+		"overview":     {"window", a.getOverview},
+		"health":       {"", a.getHealth},
 	} {
 		mux.Handle(prefix+path, a.get(s.takes, s.serve))
 	}

@@ -3,6 +3,7 @@ package query
 import (
 	"encoding/hex"
 	"encoding/json"
+	"math"
 	"strconv"
 	"unicode/utf8"
 
@@ -89,7 +90,7 @@ func appendSpanID(b []byte, id signal.SpanID) []byte {
 // appendMS appends nanoseconds as milliseconds, exactly, with as many digits as it takes.
 func appendMS(b []byte, ns int64) []byte {
 	if ns < 0 {
-		b, ns = append(b, '-'), -ns
+		b, ns = append(b, '-'), -max(ns, -math.MaxInt64)
 	}
 	b = strconv.AppendInt(b, ns/1e6, 10)
 	rest := ns % 1e6

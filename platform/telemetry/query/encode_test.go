@@ -90,7 +90,7 @@ func typed(s Summary, t *tree.Tree, live *Live) Trace {
 }
 
 func TestMilliseconds(t *testing.T) {
-	for ns, want := range map[int64]string{0: "0", 1: "0.000001", 1e6: "1", 15e5: "1.5", -1500: "-0.0015", 1772366220123456789: "1772366220123.456789"} {
+	for ns, want := range map[int64]string{0: "0", 1: "0.000001", 1e6: "1", 15e5: "1.5", -1500: "-0.0015", 1772366220123456789: "1772366220123.456789", math.MinInt64: "-9223372036854.775807"} {
 		if got := string(appendMS(nil, ns)); got != want {
 			t.Errorf("%d: %s, want %s", ns, got, want)
 		}

@@ -133,7 +133,7 @@ func (t *Tail) offer(logs []signal.Log) {
 			t.lost++
 			continue
 		}
-		t.logs, t.bytes = append(t.logs, logs[i]), t.bytes+size
+		t.logs, t.bytes = append(t.logs, copied(&logs[i])), t.bytes+size
 	}
 	if len(t.logs)+t.lost > before {
 		select {
@@ -151,6 +151,24 @@ func sizeOf(l *signal.Log) int {
 	return n
 }
 
+// copied returns a record that keeps nothing else in memory: its texts are parts of a whole
+// request, and its resource is not told to readers but for the instance.
+func copied(l *signal.Log) signal.Log {
+	c := *l
+	c.Body = strings.Clone(l.Body)
+	c.Attributes = make(signal.Attributes, len(l.Attributes))
+	for i, a := range l.Attributes {
+		a.Key, a.Value.Text = strings.Clone(a.Key), strings.Clone(a.Value.Text)
+		c.Attributes[i] = a
+	}
+	c.Resource, c.Scope = nil, strings.Clone(l.Scope)
+	if v, told := l.Resource.Get("service.instance.id"); told {
+		v.Text = strings.Clone(v.Text)
+		c.Resource = signal.Attributes{{Key: "service.instance.id", Value: v}}
+	}
+	return c
+}
+
 func (t *Tail) wants(l *signal.Log) bool {
 	q := &t.query
 	if q.Service != "" && q.Service != l.Service || l.Severity < q.Severity || !q.Trace.IsZero() && q.Trace != l.Trace {
@@ -161,7 +179,7 @@ func (t *Tail) wants(l *signal.Log) bool {
 			return false
 		}
 	}
-	return q.Text == "" || strings.Contains(strings.ToLower(l.Body), q.Text)
+	return q.Text == "" || l.Says(q.Text)
 }
 
 func has(attributes signal.Attributes, m signal.Match) bool {

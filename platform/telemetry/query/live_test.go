@@ -38,6 +38,7 @@ func TestATailHasWhatItWants(t *testing.T) {
 		"a higher one":       {signal.LogQuery{Severity: signal.SeverityWarn}, 0},
 		"a text":             {signal.LogQuery{Text: "APPLE"}, 1},
 		"a trace":            {signal.LogQuery{Trace: traceID(1)}, 2},
+		"in an attribute":    {signal.LogQuery{Text: "K=v"}, 2},
 		"another trace":      {signal.LogQuery{Trace: traceID(2)}, 0},
 		"an attribute":       {signal.LogQuery{Match: []signal.Match{{Key: "k", Value: "v"}}}, 2},
 		"a value":            {signal.LogQuery{Match: []signal.Match{{Key: "k", Value: "w"}}}, 0},

@@ -81,7 +81,7 @@ func (m *memory) Logs(ctx context.Context, q signal.LogQuery) iter.Seq2[*signal.
 		for i := range list {
 			l := &list[i]
 			if !q.Contains(l.Time) || q.Service != "" && l.Service != q.Service || l.Severity < q.Severity || !q.Trace.IsZero() && l.Trace != q.Trace ||
-				!strings.Contains(strings.ToLower(l.Body), strings.ToLower(q.Text)) || !matches(q.Match, l.Attributes, l.Resource) {
+				!l.Says(strings.ToLower(q.Text)) || !matches(q.Match, l.Attributes, l.Resource) {
 				continue
 			}
 			if !yield(l, nil) {

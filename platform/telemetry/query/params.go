@@ -70,7 +70,7 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {
-	problem.Write(w, r, problem.New(problem.NotFound, "there is no %.200q: there are %sservices, traces, traces/{id}, points, logs, logs/stream, map, why/{id}, overview and health", r.URL.Path, prefix))
+	problem.Write(w, r, problem.New(problem.NotFound, "there is no %.200q: there are %sservices, traces, traces/{id}, points, logs, logs/stream, map, why/{id}, ids/{digits}, overview and health", r.URL.Path, prefix))
 }
 
 // params are a request's parameters. The first that is wrong is the error.

@@ -30,4 +30,15 @@ func TestTheStoreIsAnsweredFrom(t *testing.T) {
 			t.Errorf("%s: %d\n got %s\nwant %s", url, status, got, strings.TrimSpace(wanted))
 		}
 	}
+	for url, want := range map[string]string{
+		"ids/0000000000000000000000000000000": `{"traces":[`, "ids/FFFF": `{"traces":[],"more":false}`, "ids/fff": "no beginning of a trace id",
+		"ids/wxyz": "no beginning of a trace id", "ids/" + strings.Repeat("0", 33): "no beginning of a trace id", "ids/0000?limit=1": "there is no parameter",
+	} {
+		if _, got := get(t, a, "/v1/telemetry/"+url); !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %s", url, got, want)
+		}
+	}
+	if status, got := get(t, want, "/v1/telemetry/ids/0000"); status != 501 {
+		t.Errorf("of a store that cannot: %d %s", status, got)
+	}
 }

@@ -114,7 +114,10 @@ func (a *API) Recent(ctx context.Context, after uint64) (list []Summary, next ui
 	ids, next := a.cfg.Live.recent(after, mostRecent)
 	for _, id := range slices.Backward(ids) {
 		spans, err := a.cfg.Store.Trace(ctx, id)
-		if err != nil {
+		if errors.Is(err, signal.ErrLarge) {
+			list = append(list, tooLarge(id))
+			continue
+		} else if err != nil {
 			return nil, after, err
 		}
 		if len(spans) > 0 {

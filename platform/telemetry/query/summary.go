@@ -10,6 +10,11 @@ import (
 // ms turns nanoseconds into milliseconds.
 func ms(ns int64) float64 { return float64(ns/1e6) + float64(ns%1e6)/1e6 }
 
+// tooLarge stands for a trace of which no more is told.
+func tooLarge(id signal.TraceID) Summary {
+	return Summary{Trace: id, Name: "(too large to be shown)", Spans: signal.MostTrace, Services: []Part{}, Rootless: true}
+}
+
 // Summarize returns a trace in a line; spans are all of it, in any order, at least one.
 // Its first span is the earliest without a parent, or where all have one, the earliest of
 // those whose parent is not there.

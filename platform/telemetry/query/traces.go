@@ -65,11 +65,17 @@ func (a *API) getTraces(w http.ResponseWriter, r *http.Request, p *params) error
 	out.Traces = make([]Summary, 0, len(ids))
 	for _, id := range ids {
 		spans, err := a.cfg.Store.Trace(ctx, id)
-		if late(ctx, err) {
+		switch {
+		case errors.Is(err, signal.ErrLarge):
+			out.Traces = append(out.Traces, tooLarge(id))
+			continue
+		case late(ctx, err):
 			out.More = true
-			break
-		} else if err != nil {
+		case err != nil:
 			return err
+		}
+		if err != nil {
+			break
 		}
 		if len(spans) > 0 { // else it was removed this very moment
 			one := Summarize(spans)

@@ -122,9 +122,16 @@ type Piece struct {
 	Until float64       `json:"until"`
 }
 
+// IDs answers GET /v1/telemetry/ids/{digits}: traces whose ids begin with these hexadecimal
+// digits, four or more, however old, at most 20.
+type IDs struct {
+	Traces []signal.TraceID `json:"traces"`
+	More   bool             `json:"more"` // there are, or may be, others
+}
+
 // Logs answers GET /v1/telemetry/logs, the newest first. Parameters: from, until (as of
 // Traces), service, severity (at least: debug, info, warn, error), q (contained in the
-// text), trace, attr=KEY=VALUE, limit (1-5000, default 200). GET /v1/telemetry/logs/stream
+// text or in an attribute, as key=value), trace, attr=KEY=VALUE, limit (1-5000, default 200). GET /v1/telemetry/logs/stream
 // takes the same but times and limit and sends each new record as a server-sent event
 // "log", and "lost" with a number when the reader was too slow.
 type Logs struct {

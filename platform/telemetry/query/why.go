@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -16,6 +17,7 @@ const (
 	whyOthers = 30
 	whyBefore = time.Hour
 	whySlices = 6
+	whySpans  = 300_000 // of all together: more are not in memory at once
 )
 
 func (a *API) getWhy(w http.ResponseWriter, r *http.Request, p *params) error {
@@ -43,12 +45,19 @@ func (a *API) others(ctx context.Context, t *tree.Tree) ([]*tree.Tree, error) {
 		return nil, err
 	}
 	var list []*tree.Tree
+	room := whySpans
 	for _, id := range ids {
 		other, err := a.cfg.Store.Trace(ctx, id)
-		if late(ctx, err) {
-			break
-		} else if err != nil {
+		switch {
+		case errors.Is(err, signal.ErrLarge):
+			continue
+		case late(ctx, err):
+			return list, nil
+		case err != nil:
 			return nil, err
+		}
+		if room -= len(other); room < 0 {
+			break
 		}
 		if len(other) > 0 {
 			list = append(list, tree.Build(other))

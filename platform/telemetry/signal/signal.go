@@ -6,6 +6,7 @@ package signal
 import (
 	"encoding/hex"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -198,6 +199,20 @@ type Log struct {
 	Attributes Attributes
 	Resource   Attributes // without service.name
 	Scope      string
+}
+
+// Says reports whether a person who sees the record, its attributes as key=value, sees a
+// text, which is in lower case, in capitals or not.
+func (l *Log) Says(text string) bool {
+	if strings.Contains(strings.ToLower(l.Body), text) {
+		return true
+	}
+	for _, a := range l.Attributes {
+		if strings.Contains(strings.ToLower(a.Key+"="+a.Value.String()), text) {
+			return true
+		}
+	}
+	return false
 }
 
 // Batch is what is kept together, or not at all.

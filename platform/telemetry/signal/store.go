@@ -14,7 +14,8 @@ type Store interface {
 	// that is there already (same trace, id and service) may be kept once or twice; it
 	// is returned once. It fails with ErrFull when there is no room and none can be made.
 	Append(ctx context.Context, b Batch) error
-	// Trace returns the spans of a trace, those that began first first; none is no error.
+	// Trace returns the spans of a trace, those that began first first; none is no error. It
+	// fails with ErrLarge when they are more than MostTrace.
 	Trace(ctx context.Context, id TraceID) ([]Span, error)
 	// Spans returns the spans that a query speaks of, those that began last first, as
 	// nearly as it can cheaply: exactly within a block of some thousand spans of a
@@ -56,7 +57,7 @@ type LogQuery struct {
 	Window
 	Service  string
 	Severity Severity // at least; 0: any
-	Text     string   // the body contains it, capitals or not
+	Text     string   // the body contains it, or an attribute as key=value does, capitals or not
 	Trace    TraceID  // zero: any
 	Match    []Match
 }

@@ -46,7 +46,7 @@ func (s *Store) small() []*block.File {
 	for _, list := range s.blocks {
 		sizes := map[int][]*block.File{} // by the logarithm of the rows to the base 8
 		for _, b := range list {
-			if c := bits.Len(uint(b.Rows)) / 3; compactBlocks*b.Rows <= s.cfg.BlockRows && b.Bytes < maxHeadBytes/compactBlocks {
+			if c := bits.Len(uint(b.Rows)) / 3; !b.Whole && compactBlocks*b.Rows <= s.cfg.BlockRows && b.Bytes < maxHeadBytes/compactBlocks {
 				sizes[c] = append(sizes[c], b)
 			}
 		}
@@ -65,28 +65,30 @@ func (s *Store) small() []*block.File {
 	return nil
 }
 
-// join replaces blocks of a service by one.
+// join replaces blocks of a service by one, or the first few of them: those whose rows are
+// no more bytes than a head may have, about, for all are in memory at once.
 func (s *Store) join(small []*block.File) error {
 	meta := format.Meta{Signal: small[0].Signal, Service: small[0].Service}
-	var spans []signal.Span
-	for _, b := range small {
-		var err error
-		if spans, err = everything(b, spans); err != nil {
+	var rows row.Rows
+	for i, b := range small {
+		if err := add(&rows, b); err != nil {
 			return s.setAside(b, err)
 		}
 		if b.Upto.After(meta.Upto) {
 			meta.Upto = b.Upto
 		}
 		meta.Replaces = append(meta.Replaces, filepath.Base(b.Path))
+		if rows.Memory() >= maxHeadBytes {
+			small = small[:i+1]
+			break
+		}
 	}
-	var enc row.Encoder
-	sec, _, err := row.Next(enc.Append(nil, meta.Signal, meta.Service, len(spans), func(i int) *signal.Span { return &spans[i] }))
-	if err != nil {
-		return err
-	}
-	var rows row.Rows
-	if err := rows.Add(sec, 0); err != nil {
-		return err
+	whole := rows.Memory() >= maxHeadBytes
+	if len(small) == 1 {
+		s.mu.Lock()
+		small[0].Whole = whole
+		s.mu.Unlock()
+		return nil
 	}
 	s.image = s.writer.Build(s.image[:0], &rows, 0, len(rows.Fixed), meta)
 	b, err := s.write(s.image)
@@ -95,6 +97,7 @@ func (s *Store) join(small []*block.File) error {
 	}
 	k := key{meta.Signal, meta.Service}
 	s.mu.Lock()
+	b.Whole = whole
 	s.blocks[k] = append(slices.DeleteFunc(s.blocks[k], func(b *block.File) bool { return slices.Contains(small, b) }), b)
 	s.mu.Unlock()
 	for _, b := range small {
@@ -105,15 +108,29 @@ func (s *Store) join(small []*block.File) error {
 	return nil
 }
 
-// everything adds all rows of a block.
-func everything(b *block.File, dst []signal.Span) ([]signal.Span, error) {
+// add adds all rows of a block.
+func add(rows *row.Rows, b *block.File) error {
+	spans, err := everything(b)
+	if err != nil {
+		return err
+	}
+	var enc row.Encoder
+	sec, _, err := row.Next(enc.Append(nil, b.Signal, b.Service, len(spans), func(i int) *signal.Span { return &spans[i] }))
+	if err != nil {
+		return err
+	}
+	return rows.Add(sec, 0)
+}
+
+// everything returns all rows of a block.
+func everything(b *block.File) (spans []signal.Span, err error) {
 	filter := row.OfSpans(signal.SpanQuery{})
 	scan, err := b.Scan(&filter)
 	for err == nil && scan != nil {
 		if _, more := scan.Bound(); !more {
 			break
 		}
-		dst, err = scan.Page(dst)
+		spans, err = scan.Page(spans)
 	}
-	return dst, err
+	return spans, err
 }

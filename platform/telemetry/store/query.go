@@ -24,6 +24,9 @@ func (s *Store) Trace(ctx context.Context, id signal.TraceID) ([]signal.Span, er
 		if err != nil {
 			return nil, err
 		}
+		if len(spans) == signal.MostTrace {
+			return nil, signal.ErrLarge
+		}
 		spans = append(spans, *sp)
 	}
 	slices.SortStableFunc(spans, func(a, b signal.Span) int {

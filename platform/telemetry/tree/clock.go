@@ -24,7 +24,9 @@ func (n *Node) settle() bool {
 	s.Start += by
 	s.Events = slices.Clone(s.Events)
 	for i := range s.Events {
-		s.Events[i].Time += by
+		if at := s.Events[i].Time; at >= 0 && at <= mostStart { // what senders say has no bounds
+			s.Events[i].Time += by
+		}
 	}
 	n.Span, n.Moved = &s, by
 	return true

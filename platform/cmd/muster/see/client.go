@@ -75,6 +75,11 @@ func (c *Client) Trace(ctx context.Context, id signal.TraceID) (t query.Trace, e
 	return t, c.get(ctx, "traces/"+id.String(), nil, &t)
 }
 
+// IDs returns traces whose ids begin with these digits.
+func (c *Client) IDs(ctx context.Context, digits string) (ids query.IDs, err error) {
+	return ids, c.get(ctx, "ids/"+url.PathEscape(digits), nil, &ids)
+}
+
 // Logs lists log records; see query.Logs for the parameters.
 func (c *Client) Logs(ctx context.Context, q url.Values) (l query.Logs, err error) {
 	return l, c.get(ctx, "logs", q, &l)

@@ -91,5 +91,5 @@ func (r Records) Read(line logs.Line) (query.Log, bool) {
 	l := printed.Parse(line.Text, line.Service, line.Time)
 	l.Resource = signal.Attributes{{Key: "service.instance.id", Value: signal.StringValue(line.Instance)}}
 	return query.NewLog(&l), l.Severity >= r.Level && (r.Trace.IsZero() || l.Trace == r.Trace) &&
-		(r.Since == 0 || time.Since(line.Time) <= r.Since) && strings.Contains(strings.ToLower(l.Body), strings.ToLower(r.Text))
+		(r.Since == 0 || time.Since(line.Time) <= r.Since) && l.Says(strings.ToLower(r.Text))
 }

@@ -137,28 +137,30 @@ func short(d time.Duration) string {
 func ago(d time.Duration) string { return time.Now().Add(-d).Format(time.RFC3339Nano) }
 
 // Meant finds the trace that a person means: by its id, or by the beginning of one, four
-// digits or more, that began no longer ago than since.
-func (c *Client) Meant(ctx context.Context, text string, since time.Duration) (signal.TraceID, error) {
+// digits or more.
+func (c *Client) Meant(ctx context.Context, text string) (signal.TraceID, error) {
 	text = strings.ToLower(text)
 	id, err := signal.ParseTraceID(text)
-	if err != nil || len(text) >= 16 { // other systems leave leading zeros out of those of 8 bytes
+	if err != nil || len(text) == 2*len(id) {
 		return id, err
 	}
-	recent, err := c.Traces(ctx, url.Values{"from": {ago(since)}, "limit": {strconv.Itoa(mostTraces)}})
+	ids, err := c.IDs(ctx, text)
 	if err != nil {
 		return id, err
 	}
-	var found []signal.TraceID
-	for _, s := range recent.Traces {
-		if strings.HasPrefix(s.Trace.String(), text) {
-			found = append(found, s.Trace)
-		}
+	found := ids.Traces
+	if len(found) == 0 && len(text) >= 16 { // other systems leave leading zeros out of those of 8 bytes
+		return id, nil
 	}
 	switch len(found) {
 	case 0:
-		return id, fmt.Errorf("no trace of the last %s begins with %s: give all of its 32 digits, or look further back with --since", short(since), text)
+		return id, fmt.Errorf("no trace begins with %s: it was not sampled, is not here yet, or was removed by age or size", text)
 	case 1:
 		return found[0], nil
 	}
-	return id, fmt.Errorf("%d traces begin with %s, such as %s and %s: give more digits", len(found), text, found[0], found[1])
+	number := strconv.Itoa(len(found))
+	if ids.More {
+		number = "more than " + number
+	}
+	return id, fmt.Errorf("%s traces begin with %s, such as %s and %s: give more digits", number, text, found[0], found[1])
 }

@@ -73,7 +73,7 @@ func (r *resource) histogram(p *metricspb.HistogramDataPoint) {
 		if r.point.Refused = why; why != "" {
 			return
 		}
-		if !slices.Equal(s.bounds, bounds) {
+		if !slices.Equal(s.bounds, bounds) || len(s.buckets) != len(buckets) { // one without bounds may have a count, or none
 			*s = sum{seen: s.seen, bounds: slices.Clone(bounds), buckets: make([]uint64, len(buckets))}
 		}
 		for i, n := range buckets {

@@ -54,6 +54,12 @@ func (t *Translator) Points(req *colmetricspb.ExportMetricsServiceRequest, now t
 	if hasDeltas(req) { // rare: what they need must not be in every program's way
 		done = t.deltas.begin()
 	}
+	whole := false
+	defer func() {
+		if !whole { // a panic must not keep the turn: nobody would get another
+			done(false)
+		}
+	}()
 	for _, rm := range req.GetResourceMetrics() {
 		r := t.resource(rm.GetResource(), now)
 		r.yield = yield
@@ -68,6 +74,7 @@ func (t *Translator) Points(req *colmetricspb.ExportMetricsServiceRequest, now t
 			meta(r.family, sample.Meta{Type: model.MetricTypeGauge, Help: "Target metadata"})
 		}
 	}
+	whole = true
 	return done
 }
 

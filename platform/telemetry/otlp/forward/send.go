@@ -2,7 +2,10 @@ package forward
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"math/rand/v2"
 	"time"
 )
@@ -39,11 +42,18 @@ func (f *Forwarder) send(ctx context.Context, signal string, q *queue) {
 			most = 1
 		}
 		b, err := q.take(most)
-		if err != nil {
+		damaged := errors.Is(err, errFrame) || errors.Is(err, io.EOF) || errors.Is(err, fs.ErrNotExist)
+		if damaged {
 			f.drop(signal, q.dropOldest(), err)
 		}
 		f.mu.Unlock()
-		if err != nil {
+		switch {
+		case damaged:
+			continue
+		case err != nil: // such as too many open files, which passes
+			failures++
+			f.failed(err, failures == 1)
+			pause(ctx, backoff(f.cfg.Backoff, failures))
 			continue
 		}
 		if len(b.entries) == 0 {

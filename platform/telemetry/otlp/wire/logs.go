@@ -91,7 +91,7 @@ func (d *decoder) record(raw string, l *signal.Log) (Meta, error) {
 		d.stack = append(d.stack, signal.Attribute{Key: "event.name", Value: signal.StringValue(d.text(event, maxName))})
 	}
 	l.Attributes = d.cut(base)
-	m.Size, m.Repairs = d.size+fixed+overhead*len(l.Attributes), d.repairs
+	m.Size, m.Parts, m.Repairs = d.size+fixed+overhead*len(l.Attributes), d.parts, d.repairs
 	return m, nil
 }
 

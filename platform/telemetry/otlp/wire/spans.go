@@ -105,6 +105,7 @@ func (d *decoder) span(raw string, s *signal.Span) (Meta, error) {
 	}
 	s.Attributes = d.cut(base)
 	m.Size, m.Repairs = d.size+fixed+overhead*(len(s.Attributes)+len(s.Events)+len(s.Links)), d.repairs
+	m.Parts = d.parts + len(s.Events) + len(s.Links)
 	return m, nil
 }
 

@@ -275,6 +275,7 @@ func (d *decoder) name(s string) string {
 func (d *decoder) cut(base int) signal.Attributes {
 	top := d.stack[base:]
 	d.stack = d.stack[:base]
+	d.parts += len(top)
 	if len(top) == 0 {
 		return nil
 	}

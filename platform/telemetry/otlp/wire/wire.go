@@ -66,6 +66,7 @@ func (r Repair) String() string {
 // Meta is what is known of an item besides what is kept of it.
 type Meta struct {
 	Size    int    // bytes that it takes, without its resource
+	Parts   int    // attributes, events and links
 	Repairs Repair // those of its resource among them
 	BadID   bool   // of a span: its trace, its own or its parent's id is missing or no id
 	End     int64  // of a span, ns since 1970, as it was sent
@@ -84,6 +85,7 @@ type decoder struct {
 	names   map[string]string  // names already copied, so that none keeps the body alive
 	scratch []byte
 	size    int
+	parts   int
 	repairs Repair
 }
 
@@ -213,4 +215,4 @@ func (d *decoder) scope(s string) (string, error) {
 }
 
 // begin starts an item.
-func (d *decoder) begin() { d.size, d.repairs = 0, 0 }
+func (d *decoder) begin() { d.size, d.parts, d.repairs = 0, 0, 0 }

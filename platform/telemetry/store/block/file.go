@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -42,6 +41,7 @@ type File struct {
 
 	Path  string
 	Bytes int64
+	Whole bool // the store's: it is too large in memory to be joined with others
 
 	files *Files
 
@@ -234,14 +234,7 @@ func (b *File) traceIDs(g int) ([]byte, error) {
 // trace returns the place of an id among the block's, -1 when it has none of it.
 func (b *File) trace(id signal.TraceID) (int, error) {
 	first := binary.BigEndian.Uint64(id[:])
-	// Groups whose first begins as the id does may have it, and so may the one before.
-	g, _ := slices.BinarySearchFunc(b.Groups, first, func(g format.Group, first uint64) int {
-		if g.First < first {
-			return -1
-		}
-		return 1
-	})
-	for g = max(g-1, 0); g < len(b.Groups) && b.Groups[g].First <= first; g++ {
+	for g := b.group(first); g < len(b.Groups) && b.Groups[g].First <= first; g++ {
 		ids, err := b.traceIDs(g)
 		if err != nil {
 			return -1, err

@@ -62,7 +62,7 @@ func (s *Scan) byFixed(sel *selection) error {
 }
 
 func (s *Scan) byName(sel *selection) error {
-	if s.filter.Name == "" && s.filter.Text == "" {
+	if s.filter.Name == "" {
 		return nil
 	}
 	v, err := s.fixed(format.ColName)

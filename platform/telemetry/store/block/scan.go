@@ -81,7 +81,7 @@ func (b *File) Scan(filter *row.Filter) (*Scan, error) {
 // named reports whether a row may have a wanted name.
 func (s *Scan) named() (bool, error) {
 	d, err := s.dictionary(format.ColName)
-	if err != nil || d == nil || s.filter.Name == "" && s.filter.Text == "" {
+	if err != nil || d == nil || s.filter.Name == "" {
 		return err == nil, err
 	}
 	v := values{c: &s.file.Columns[format.ColName], dict: d, idx: make([]uint64, 1)}
@@ -93,10 +93,7 @@ func (s *Scan) named() (bool, error) {
 	return some, nil
 }
 
-func (s *Scan) judgeName(v *values, i int) bool {
-	name := v.text(i)
-	return (s.filter.Name == "" || string(name) == s.filter.Name) && s.filter.Contains(name)
-}
+func (s *Scan) judgeName(v *values, i int) bool { return string(v.text(i)) == s.filter.Name }
 
 // find tells where a wanted attribute may be.
 func (s *Scan) find(m signal.Match) (match, error) {
@@ -199,7 +196,7 @@ func (s *Scan) Page(dst []signal.Span) ([]signal.Span, error) {
 	for i := range sel.rows {
 		sel.rows[i] = true
 	}
-	for _, narrow := range []func(*selection) error{s.byTrace, s.byFixed, s.byName, s.byMatch} {
+	for _, narrow := range []func(*selection) error{s.byTrace, s.byFixed, s.byName, s.byMatch, s.byText} {
 		if err := narrow(&sel); err != nil || sel.n == 0 {
 			return dst, err
 		}

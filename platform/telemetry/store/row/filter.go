@@ -19,7 +19,7 @@ type Filter struct {
 	Roots       bool
 	Error       bool
 	Min, Max    int64  // of the duration, both included
-	Text        string // the name contains it; in lower case
+	Text        string // the name contains it, or an attribute as key=value does; in lower case
 	Trace       signal.TraceID
 	Match       []signal.Match
 	Bare        bool
@@ -79,7 +79,7 @@ func (f *Filter) Rest(rows *Rows, i int) bool {
 		return true
 	}
 	rest := rows.Rest(i)
-	if f.Name != "" && string(rest.Name) != f.Name || !f.Contains(rest.Name) {
+	if f.Name != "" && string(rest.Name) != f.Name || !f.Contains(rest.Name) && !f.said(rest.Attributes) {
 		return false
 	}
 	for _, m := range f.Match {
@@ -147,4 +147,23 @@ func Number(t signal.Type, text string) (uint64, bool) {
 // Contains reports whether a name contains the wanted text, capitals or not.
 func (f *Filter) Contains(name []byte) bool {
 	return f.Text == "" || bytes.Contains(bytes.ToLower(name), []byte(f.Text))
+}
+
+// Says reports whether an attribute contains the wanted text, as people see it: key=value.
+func (f *Filter) Says(v Value) bool {
+	line := append(append(make([]byte, 0, len(v.Key)+len(v.Text)+24), v.Key...), '=')
+	if IsText(v.Type) {
+		line = append(line, v.Text...)
+	} else {
+		line = append(line, v.Signal().String()...)
+	}
+	return f.Contains(line)
+}
+
+func (f *Filter) said(values func(func(Value) bool)) (found bool) {
+	values(func(v Value) bool {
+		found = f.Says(v)
+		return !found
+	})
+	return found
 }

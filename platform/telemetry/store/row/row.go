@@ -83,13 +83,14 @@ type Rows struct {
 	Origins []string // resources and scopes, see appendOrigin
 
 	origins map[string]uint32
+	held    int64    // bytes of Origins
 	local   []uint32 // origins of the section that is being added
 }
 
 // Memory returns about how many bytes the rows take.
 func (r *Rows) Memory() int64 {
-	const rowBytes = 64
-	return int64(len(r.Fixed))*rowBytes + int64(len(r.Data)) + 64*int64(len(r.Origins))
+	const rowBytes, originBytes = 64, 64
+	return int64(len(r.Fixed))*rowBytes + int64(len(r.Data)) + int64(len(r.Origins))*originBytes + r.held
 }
 
 // ErrMalformed is the error of bytes that no section was encoded to.

@@ -3,6 +3,7 @@ package row
 import (
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/musterdev/muster/platform/telemetry/signal"
@@ -47,6 +48,26 @@ func TestSections(t *testing.T) {
 	}
 	if sec, rest, err = Next(rest); err != nil || sec.Signal != Logs || sec.Service != "b" || len(rest) > 0 {
 		t.Errorf("%+v, %d bytes, %v", sec, len(rest), err)
+	}
+}
+
+// Resources, of which each request may bring another, count as memory too.
+func TestMemory(t *testing.T) {
+	var rows Rows
+	const each = 1 << 12
+	for i := range 10 {
+		s := signal.Span{Resource: signal.Attributes{{Key: "n", Value: signal.StringValue(strings.Repeat(string(rune('a'+i)), each))}}}
+		var enc Encoder
+		sec, _, err := Next(enc.Append(nil, Spans, "a", 1, func(int) *signal.Span { return &s }))
+		if err == nil {
+			err = rows.Add(sec, 0)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := rows.Memory(); n < 10*each {
+		t.Errorf("%d bytes, want at least %d", n, 10*each)
 	}
 }
 

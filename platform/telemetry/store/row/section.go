@@ -116,6 +116,7 @@ func (r *Rows) Add(s Section, but int) error {
 		if !ok {
 			k = uint32(len(r.Origins))
 			r.Origins = append(r.Origins, string(o))
+			r.held += int64(len(o))
 			r.origins[r.Origins[k]] = k
 		}
 		r.local = append(r.local, k)

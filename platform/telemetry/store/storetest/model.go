@@ -38,7 +38,7 @@ func wanted(s *signal.Span, q *signal.SpanQuery) bool {
 
 func wantedLog(l *signal.Log, q *signal.LogQuery) bool {
 	return q.Contains(l.Time) && (q.Service == "" || q.Service == l.Service) && l.Severity >= q.Severity &&
-		strings.Contains(strings.ToLower(l.Body), strings.ToLower(q.Text)) && (q.Trace.IsZero() || q.Trace == l.Trace) &&
+		l.Says(strings.ToLower(q.Text)) && (q.Trace.IsZero() || q.Trace == l.Trace) &&
 		has(l.Attributes, l.Resource, l.Service, q.Match)
 }
 
@@ -159,7 +159,7 @@ func drawSpanQuery(t *rapid.T) signal.SpanQuery {
 func drawLogQuery(t *rapid.T) signal.LogQuery {
 	q := signal.LogQuery{
 		Window: drawWindow(t), Match: drawMatch(t), Severity: signal.Severity(max(0, rapid.IntRange(-10, 24).Draw(t, "severity"))),
-		Service: rapid.SampledFrom(append(services, "", "", "")).Draw(t, "service"), Text: rapid.SampledFrom([]string{"", "", "v1/ORDERS", "ünï", "x", "LONG"}).Draw(t, "text"),
+		Service: rapid.SampledFrom(append(services, "", "", "")).Draw(t, "service"), Text: rapid.SampledFrom([]string{"", "", "v1/ORDERS", "ünï", "x", "LONG", "retries=", "ID=user", "=1.5", "=tru", "-7"}).Draw(t, "text"),
 	}
 	if rapid.IntRange(0, 3).Draw(t, "of a trace") == 0 {
 		q.Trace = drawTrace(t)

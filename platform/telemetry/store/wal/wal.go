@@ -104,7 +104,7 @@ func (l *Log) read(seg *segment, lost *Lost, f func(uint64, []byte) error) error
 	for at := 0; at < len(b); {
 		number, payload, ok := record(b[at:])
 		if !ok {
-			at += skip(b[at:])
+			at += next(b[at:])
 			continue
 		}
 		if at > good {
@@ -152,6 +152,15 @@ func record(b []byte) (number uint64, payload []byte, ok bool) {
 func header(b []byte) bool {
 	le := binary.LittleEndian
 	return le.Uint32(b) == magic && le.Uint32(b[20:]) == sum(b[:20])
+}
+
+// next returns how far it is to what may be a record, from a place where none is. In a
+// payload that is damaged, or torn, nothing is looked for: others could put records there.
+func next(b []byte) int {
+	if len(b) < headerBytes || !header(b) {
+		return skip(b)
+	}
+	return int(min(headerBytes+int64(binary.LittleEndian.Uint32(b[4:])), int64(len(b))))
 }
 
 // skip returns how far it is from the damaged beginning of b to what may be a record.
@@ -206,8 +215,7 @@ func (l *Log) Append(b []byte) (uint64, error) {
 	return number, nil
 }
 
-// undo cuts off what was written in part. Where that fails the segment is left alone: the
-// part is found to be none when the log is read.
+// undo cuts off what was written in part, or leaves the segment: the part is no record.
 func (l *Log) undo(seg *segment, cause error) error {
 	err := l.current.Truncate(seg.size)
 	if err == nil {
@@ -248,9 +256,6 @@ func (l *Log) roll() error {
 func (l *Log) drop(path string) {
 	l.segments = slices.DeleteFunc(l.segments, func(s segment) bool { return s.path == path })
 }
-
-// Next returns the number that the next record will have.
-func (l *Log) Next() uint64 { return l.next }
 
 // Skip makes the next record's number at least n.
 func (l *Log) Skip(n uint64) { l.next = max(l.next, n) }

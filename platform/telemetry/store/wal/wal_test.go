@@ -131,6 +131,42 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
+// What others sent is in the payloads: a record within one that is damaged or torn is none.
+func TestNoRecordWithinARecord(t *testing.T) {
+	dir := t.TempDir()
+	l, _, _ := open(t, dir)
+	l.Skip(1 << 60)
+	forged := payload("forged")
+	if _, err := l.Append(forged); err != nil {
+		t.Fatal(err)
+	}
+	for name, hurt := range map[string]func(b []byte) []byte{
+		"damaged": func(b []byte) []byte { b[Header] ^= 1; return b },
+		"torn":    func(b []byte) []byte { return b[:len(b)-1] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			l, _, _ := open(t, dir)
+			n := put(t, l, "some"+string(forged)+"thing")
+			path := filepath.Join(dir, "0000000000000001.wal")
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, hurt(b), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			l, got, lost := open(t, dir)
+			if len(got) != 0 || lost.Places != 1 {
+				t.Errorf("read %v, lost %+v", got, lost)
+			}
+			if again := put(t, l, "after"); again != n {
+				t.Errorf("the next record has number %d, want %d", again, n)
+			}
+		})
+	}
+}
+
 // FuzzOpen reads anything: it neither panics nor invents records, and what is appended
 // afterwards is read again.
 func FuzzOpen(f *testing.F) {

@@ -11,6 +11,7 @@ require (
 	github.com/coder/websocket v1.8.15
 	github.com/fsnotify/fsnotify v1.10.1
 	github.com/klauspost/compress v1.20.3
+	github.com/miekg/dns v1.1.73
 	github.com/musterdev/muster v0.0.0
 	github.com/musterdev/muster/drivers/nats v0.0.0
 	github.com/musterdev/muster/drivers/otlp v0.0.0

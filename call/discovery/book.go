@@ -52,6 +52,7 @@ func (b *book) apply(c Changes, now time.Time) bool {
 		b.epoch, b.index = "", 0
 		return false
 	}
+	fresh := c.Reset || c.Index > b.index // what changed without a new index was told before
 	known := map[string]bool{}
 	for _, s := range c.Known {
 		known[s] = true
@@ -70,15 +71,7 @@ func (b *book) apply(c Changes, now time.Time) bool {
 			e.left = slices.DeleteFunc(slices.Clone(e.left), func(in Instance) bool { return in.ID == gone.ID })
 		}
 	}
-	for service, s := range c.Settings {
-		if bytes.Equal(s, []byte("null")) {
-			s = nil
-		}
-		if e := b.entries[service]; e != nil && !bytes.Equal(s, e.view.Settings()) { // else the disk is not behind
-			e.view.SetSettings(s)
-			e.dirty = true
-		}
-	}
+	b.settings(c.Settings)
 	b.heard, b.epoch, b.index = c.Epoch, c.Epoch, c.Index
 	for service, e := range b.entries {
 		if known[service] && e.until.IsZero() {
@@ -89,7 +82,20 @@ func (b *book) apply(c Changes, now time.Time) bool {
 		}
 	}
 	b.settle(now)
-	return c.Reset || len(c.Changed)+len(c.Removed)+len(c.Settings) > 0
+	return fresh && (c.Reset || len(c.Changed)+len(c.Removed)+len(c.Settings) > 0)
+}
+
+// settings takes in how services are to be called.
+func (b *book) settings(said map[string]Settings) {
+	for service, s := range said {
+		if bytes.Equal(s, []byte("null")) {
+			s = nil
+		}
+		if e := b.entries[service]; e != nil && !bytes.Equal(s, e.view.Settings()) { // else the disk is not behind
+			e.view.SetSettings(s)
+			e.dirty = true
+		}
+	}
 }
 
 // reset prepares the entries for a full list.

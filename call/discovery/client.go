@@ -138,7 +138,7 @@ func (c *Client) Set(ctx context.Context, service string, s Settings) error {
 
 // follow watches until Close.
 func (c *Client) follow() {
-	failures, resets := 0, 0
+	failures, resets, rate := 0, 0, pace{}
 	for c.ctx.Err() == nil {
 		ctx, cancel, w := c.next()
 		began := time.Now()
@@ -168,6 +168,9 @@ func (c *Client) follow() {
 		}
 		if resets > 1 {
 			c.rest(pause(resets))
+		}
+		if d := rate.take(time.Now()); d > 0 {
+			c.rest(d)
 		}
 	}
 	c.save(true)

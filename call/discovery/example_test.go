@@ -76,3 +76,19 @@ func ExampleClient_Hold() {
 	// PUT /v1/instances/cart-1
 	// DELETE /v1/instances/cart-1
 }
+
+// The message of an error names what may have been meant.
+func ExampleClient_Near() {
+	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"epoch":"e1","index":1,"services":{"cart":[],"stock":[]}}`)
+	}))
+	defer registry.Close()
+	client, err := discovery.NewClient(discovery.ClientConfig{URL: registry.URL})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	fmt.Println(client.Near("crat"), client.Near("cart"))
+	// Output: [cart] []
+}

@@ -221,3 +221,22 @@ func pause(failures int) time.Duration {
 	bound := min(firstPause<<min(max(failures-1, 0), 10), maxPause)
 	return bound/2 + rand.N(bound/2)
 }
+
+// A registry has a hundred answers taken at once, then twenty a second: changes that
+// come faster come together, and one that has news without end is borne.
+const (
+	paceBurst = 100
+	paceEvery = 50 * time.Millisecond
+)
+
+// pace spaces answers out; the zero value is ready.
+type pace struct{ next time.Time }
+
+// take counts an answer and returns how long to wait before the next is asked for.
+func (p *pace) take(now time.Time) time.Duration {
+	if earliest := now.Add(-paceBurst * paceEvery); p.next.Before(earliest) {
+		p.next = earliest
+	}
+	p.next = p.next.Add(paceEvery)
+	return max(p.next.Sub(now), 0)
+}

@@ -121,12 +121,18 @@ func TestDiskCache(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "cart.json"), []byte(`{"format":1,"service":"cart","inst`), 0o600); err != nil {
 			t.Fatal(err)
 		}
+		w.wire.mu.Lock()
+		w.wire.refuse = func(*http.Request) bool { return true } // until the view was seen
+		w.wire.mu.Unlock()
 		view = w.client(discovery.ClientConfig{Dir: dir, Log: slog.New(slog.NewTextHandler(&log, nil))}).View("cart")
 		w.expect(view, "")
+		w.wire.mu.Lock()
+		w.wire.refuse = nil
+		w.wire.mu.Unlock()
 		if !strings.Contains(log.String(), filepath.Join(dir, "cart.json")) || !strings.Contains(log.String(), "WARN") {
 			t.Errorf("log %q, want a warning with the file's name", log.String())
 		}
-		w.pass(0)
+		w.pass(time.Second)
 		w.expect(view, "new")
 		if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
 			t.Errorf("the folder has %v, %v", files, err)

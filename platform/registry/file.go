@@ -24,6 +24,7 @@ const (
 type Member struct {
 	Instance discovery.Instance `json:"instance"` // as its holder says
 	Drained  bool               `json:"drained,omitempty"`
+	By       string             `json:"by,omitempty"` // which process holds the lease
 }
 
 type membership struct {
@@ -38,7 +39,7 @@ type membership struct {
 func (s *Store) Members() []Member {
 	list := make([]Member, 0, len(s.leases))
 	for _, l := range s.leases {
-		list = append(list, Member{Instance: l.held, Drained: l.drained})
+		list = append(list, Member{Instance: l.held, Drained: l.drained, By: l.by})
 	}
 	slices.SortFunc(list, func(a, b Member) int { return strings.Compare(a.Instance.ID, b.Instance.ID) })
 	return list
@@ -51,7 +52,7 @@ func (s *Store) Restore(members []Member, now time.Time) error {
 	for _, m := range members {
 		err := m.Instance.Validate()
 		if err == nil {
-			_, err = s.Put(m.Instance, now)
+			_, err = s.Put(m.Instance, m.By, now)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("instance %q: %w", m.Instance.ID, err))

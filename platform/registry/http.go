@@ -93,9 +93,12 @@ func (r *Registry) putInstance(w http.ResponseWriter, req *http.Request) (any, e
 	if err := in.Validate(); err != nil {
 		return nil, err
 	}
+	by, err := holder(req)
+	if err != nil {
+		return nil, err
+	}
 	var reg discovery.Registration
-	var err error
-	r.change(func(s *Store, now time.Time) { reg, err = s.Put(in, now) })
+	r.change(func(s *Store, now time.Time) { reg, err = s.Put(in, by, now) })
 	if err != nil {
 		return nil, err
 	}
@@ -107,8 +110,12 @@ func (r *Registry) deleteInstance(_ http.ResponseWriter, req *http.Request) (any
 	if err != nil {
 		return nil, err
 	}
-	r.change(func(s *Store, _ time.Time) { s.Delete(id) }) // gone either way
-	return nil, nil                                        //nolint:nilnil // 204
+	by, err := holder(req)
+	if err != nil {
+		return nil, err
+	}
+	r.change(func(s *Store, now time.Time) { s.Delete(id, by, now) }) // gone either way
+	return nil, nil                                                   //nolint:nilnil // 204
 }
 
 func (r *Registry) putState(w http.ResponseWriter, req *http.Request) (any, error) {
@@ -244,4 +251,14 @@ func instanceID(req *http.Request) (string, error) {
 			WithField("id", "must be letters, digits, '.', '_', '~', ':' or '-', the first a letter or digit")
 	}
 	return id, nil
+}
+
+// holder returns which process speaks, "" when it does not say.
+func holder(req *http.Request) (string, error) {
+	by := req.Header.Get(discovery.LeaseHeader)
+	if by != "" && !discovery.ValidID(by) {
+		return "", problem.New(problem.InvalidArgument, "the header %s is not valid", discovery.LeaseHeader).
+			WithField(discovery.LeaseHeader, "must be written as an instance's id is, and differ from process to process")
+	}
+	return by, nil
 }

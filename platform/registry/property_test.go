@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/problem"
 )
 
 // follower keeps a list by the protocol's rules alone, as a client in any language
@@ -45,64 +46,60 @@ func (f *follower) look(t *rapid.T, s *Store) {
 	f.watch.Epoch, f.watch.Index = c.Epoch, c.Index
 }
 
-// model is what the store should be: leases without history.
-type model struct {
-	leases map[string]*lease
-	known  map[string]bool
-
-	settings map[string]string
-}
-
-func (m *model) said(services []string) map[string]string {
-	out := maps.Clone(m.settings)
-	maps.DeleteFunc(out, func(name, _ string) bool { return len(services) > 0 && !slices.Contains(services, name) })
-	return out
-}
-
-func (m *model) list(services []string) map[string]discovery.Instance {
-	out := map[string]discovery.Instance{}
-	for id, l := range m.leases {
-		if len(services) == 0 || slices.Contains(services, l.held.Service) {
-			out[id] = l.shown()
-		}
-	}
-	return out
-}
-
 func TestStoreProperty(t *testing.T) {
 	services := []string{"cart", "mail", "stock"}
-	ids := []string{"i0", "i1", "i2", "i3", "i4"}
+	ids := []string{"i0", "i1", "i2", "i3", "i4", "i5", "i6", "i7"}
 	rapid.Check(t, func(t *rapid.T) {
 		now := start
-		limits := Limits{Instances: 5, History: rapid.IntRange(1, 8).Draw(t, "history")}
+		limits := Limits{Instances: 8, History: rapid.IntRange(1, 8).Draw(t, "history")}
 		s := NewStore("e", discovery.LeaseTTL, limits, now)
-		m := &model{leases: map[string]*lease{}, known: map[string]bool{}, settings: map[string]string{}}
+		m := newModel()
 		followers := []*follower{
 			{list: map[string]discovery.Instance{}},
 			{watch: discovery.Watch{Services: []string{"cart"}}, list: map[string]discovery.Instance{}},
 			{watch: discovery.Watch{Services: []string{"mail", "stock"}}, list: map[string]discovery.Instance{}},
 		}
-		id := rapid.SampledFrom(ids)
+		id, by := rapid.SampledFrom(ids), rapid.SampledFrom([]string{"", "p1", "p2"})
+		var asked []Suspect
 		index := s.Index()
+		expire := func(t *rapid.T) {
+			suspects := s.Expire(now)
+			if want := m.expire(now); !slices.Equal(names(suspects), want) {
+				t.Fatalf("suspects are %v, want %v", names(suspects), want)
+			}
+			m.ask(suspects, now)
+			asked = append(asked, suspects...)
+		}
 		t.Repeat(map[string]func(*rapid.T){
 			"put": func(t *rapid.T) {
 				in := instance(rapid.SampledFrom(services).Draw(t, "service"), id.Draw(t, "id"),
 					rapid.SampledFrom([]discovery.State{discovery.Starting, discovery.Ready, discovery.Draining}).Draw(t, "state"))
-				in.Endpoints["http"] = fmt.Sprintf("127.0.0.1:%d", rapid.IntRange(1, 3).Draw(t, "port"))
-				reg, err := s.Put(in, now)
-				if err != nil {
-					t.Fatal(err)
+				if port := rapid.IntRange(0, 9).Draw(t, "port"); port == 0 {
+					in.Endpoints = nil
+				} else {
+					in.Endpoints["http"] = fmt.Sprintf("127.0.0.1:%d", port) // some share one
 				}
-				l := m.leases[in.ID]
-				if l == nil {
-					l = &lease{}
-					m.leases[in.ID] = l
+				by := by.Draw(t, "by")
+				reg, err := s.Put(in, by, now)
+				l, ok := m.put(in, by, now)
+				if !ok && problem.CodeOf(err) != problem.Conflict || ok && err != nil {
+					t.Fatalf("by %q: %v, want it taken: %v", by, err, ok)
 				}
-				l.held, l.expires = in, now.Add(discovery.LeaseTTL)
-				m.known[in.Service] = true
-				if reg.State != l.shown().State || reg.TTL != 4000 {
+				if ok && (reg.State != l.shown().State || reg.TTL != 4000) {
 					t.Fatalf("answer %+v to %+v", reg, l)
 				}
+			},
+			"some beat": func(t *rapid.T) { // and time passes, as it does between beats
+				now = now.Add(time.Second)
+				for _, i := range rapid.SliceOfNDistinct(id, 0, len(ids), rapid.ID).Draw(t, "ids") {
+					if l := m.leases[i]; l != nil {
+						if _, err := s.Put(l.held, l.by, now); err != nil {
+							t.Fatalf("a beat of %s: %v", i, err)
+						}
+						m.put(l.held, l.by, now)
+					}
+				}
+				expire(t)
 			},
 			"drain": func(t *rapid.T) {
 				i := id.Draw(t, "id")
@@ -125,23 +122,30 @@ func TestStoreProperty(t *testing.T) {
 				}
 			},
 			"delete": func(t *rapid.T) {
-				i := id.Draw(t, "id")
-				s.Delete(i)
-				delete(m.leases, i)
+				i, by := id.Draw(t, "id"), by.Draw(t, "by")
+				if got, want := s.Delete(i, by, now), m.delete(i, by, now); got != want {
+					t.Fatalf("delete %s by %q: %v, want %v", i, by, got, want)
+				}
 			},
 			"pass": func(t *rapid.T) {
 				now = now.Add(time.Duration(rapid.IntRange(0, 2000).Draw(t, "ms")) * time.Millisecond)
-				s.Expire(now)
-				maps.DeleteFunc(m.leases, func(_ string, l *lease) bool { return !now.Before(l.expires) })
+				expire(t)
+			},
+			"probed": func(t *rapid.T) { // late and twice too
+				if len(asked) == 0 {
+					t.Skip("nobody is asked")
+				}
+				who, alive := rapid.SampledFrom(asked).Draw(t, "suspect"), rapid.Bool().Draw(t, "alive")
+				s.Probed(who, alive, now)
+				m.probed(who, alive, now)
 			},
 			"hang": func(t *rapid.T) {
 				now = now.Add(discovery.LeaseTTL/2 + time.Duration(rapid.IntRange(1, 10000).Draw(t, "ms"))*time.Millisecond)
-				if n := s.Expire(now); n > 0 {
-					t.Fatalf("%d leases ended while nobody could be heard", n)
+				before := len(s.leases)
+				if suspects := s.Expire(now); len(suspects) > 0 || len(s.leases) < before {
+					t.Fatalf("%v are suspects and %d leases ended while nobody could be heard", suspects, before-len(s.leases))
 				}
-				for _, l := range m.leases {
-					l.expires = now.Add(discovery.LeaseTTL)
-				}
+				m.hang(now)
 			},
 			"look": func(t *rapid.T) {
 				f := rapid.SampledFrom(followers).Draw(t, "follower")
@@ -163,6 +167,11 @@ func TestStoreProperty(t *testing.T) {
 				for _, list := range c.Services {
 					for _, in := range list {
 						got[in.ID] = in
+					}
+				}
+				for i, l := range s.leases {
+					if silent := now.Sub(l.heard); l.expires.Sub(now) > discovery.LeaseTTL || !l.suspect && silent >= discovery.LeaseTTL+2*time.Second {
+						t.Fatalf("%s is kept for %v, after %v of silence", i, l.expires.Sub(now), silent)
 					}
 				}
 				if want := m.list(nil); !maps.EqualFunc(got, want, discovery.Instance.Equal) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"net"
 	"net/http"
 	"path"
 	"sync"
@@ -30,8 +31,12 @@ type Config struct {
 	TTL        time.Duration // of a lease; 0 means discovery.LeaseTTL
 	// Settings say how services are to be called, where File says nothing of this run.
 	Settings map[string]discovery.Settings
-	Limits     Limits
-	Log        *slog.Logger // nil logs nothing
+	Limits   Limits
+	Log      *slog.Logger // nil logs nothing
+
+	// Dial connects to an instance to learn whether it is there, when many fell silent
+	// together; nil means over TCP from here. It must return when the context ends.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
 }
 
 // Registry is the server: an http.Handler over a Store, with the clock, the lock and
@@ -59,6 +64,12 @@ func New(cfg Config) *Registry {
 		dirty: make(chan struct{}, 1), ended: make(chan struct{}),
 		store:   NewStore(rand.Text()[:13], cfg.TTL, cfg.Limits, time.Now()),
 		waiting: waiting{},
+	}
+	if cfg.Dial == nil {
+		dialer := &net.Dialer{}
+		r.cfg.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "tcp", address)
+		}
 	}
 	r.routes = r.newRoutes()
 	if !r.restore() {
@@ -90,6 +101,15 @@ func (r *Registry) Catalog() discovery.Catalog {
 	return r.store.Catalog()
 }
 
+// Lookup returns the instances of one service, sorted by id, and whether the registry
+// has ever seen the service.
+func (r *Registry) Lookup(service string) (list []discovery.Instance, seen bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list, seen = r.store.Catalog(service).Services[service]
+	return list, seen
+}
+
 // Run ends leases and writes the file until ctx ends; then it writes the file a last
 // time and ends all watches, so that an http.Server can shut down. It may be called
 // once.
@@ -104,10 +124,18 @@ func (r *Registry) Run(ctx context.Context) {
 func (r *Registry) expire(ctx context.Context) {
 	tick := time.NewTicker(r.cfg.TTL / looksPerLease)
 	defer tick.Stop()
+	var probes sync.WaitGroup
+	defer probes.Wait()
+	room := make(chan struct{}, maxProbes)
 	for {
 		select {
 		case <-tick.C:
-			r.change(func(s *Store, now time.Time) { s.Expire(now) })
+			var suspects []Suspect
+			r.change(func(s *Store, now time.Time) { suspects = s.Expire(now) })
+			if len(suspects) > 0 {
+				r.doubt(suspects)
+				probes.Go(func() { r.probe(ctx, suspects, room) })
+			}
 		case <-ctx.Done():
 			return
 		}

@@ -3,7 +3,6 @@ package registry
 import (
 	"bytes"
 	"cmp"
-	"maps"
 	"slices"
 	"time"
 
@@ -37,13 +36,19 @@ type Store struct {
 	settings map[string]settings // how services are to be called, those never seen too
 	dropped  uint64              // no service that is forgotten changed after this index
 	leases   map[string]*lease   // by instance id
+	over     map[term]time.Time  // leases that were given back or taken over, until their late beats have come
 	looked   time.Time           // when Expire was called last
+	round    uint64              // of the last instance to be probed
 }
 
 type service struct {
 	ids     map[string]struct{}
-	changed uint64 // index of its last change
+	changed uint64      // index of its last change
+	lapsed  []time.Time // when leases ended by themselves, of the last lease time
 }
+
+// term is one holding of an id by one process.
+type term struct{ id, by string }
 
 // settings are null once they were taken back: who watches must hear of it.
 type settings struct {
@@ -53,8 +58,12 @@ type settings struct {
 
 type lease struct {
 	held    discovery.Instance // as its holder says
+	by      string             // which process holds it, "" when it does not say
 	drained bool               // an operator ordered it to drain
+	heard   time.Time          // when its holder spoke last
 	expires time.Time
+	suspect bool   // it lapsed together with many others and was kept
+	round   uint64 // of the probe under way; 0 when there is none
 }
 
 // shown is the instance as others see it: an order outranks the holder's word.
@@ -73,7 +82,7 @@ func NewStore(epoch string, ttl time.Duration, limits Limits, now time.Time) *St
 	return &Store{
 		epoch: epoch, ttl: ttl, limits: limits, looked: now,
 		history:  history{ring: make([]discovery.Ref, 0, limits.History)},
-		services: map[string]*service{}, settings: map[string]settings{}, leases: map[string]*lease{},
+		services: map[string]*service{}, settings: map[string]settings{}, leases: map[string]*lease{}, over: map[term]time.Time{},
 	}
 }
 
@@ -81,8 +90,22 @@ func NewStore(epoch string, ttl time.Duration, limits Limits, now time.Time) *St
 func (s *Store) Index() uint64 { return s.index }
 
 // Put registers an instance or renews its lease; which of both, does not matter. The
-// instance must be valid. The error is ResourceExhausted: the store is full.
-func (s *Store) Put(in discovery.Instance, now time.Time) (discovery.Registration, error) {
+// instance must be valid.
+//
+// By tells one process from another that has the same id; "" is one that does not say,
+// of which nothing below holds. An id belongs to the process that registered it last:
+// from then on, and after Delete, the beats of the one before are refused for the time
+// of a lease, in which those still on their way arrive. The order to drain was for that
+// one too, and ends; it also ends when the instance comes back without a single address
+// it had.
+//
+// The error is ResourceExhausted (the store is full) or Conflict (the lease is over).
+func (s *Store) Put(in discovery.Instance, by string, now time.Time) (discovery.Registration, error) {
+	if until, ended := s.over[term{in.ID, by}]; ended && now.Before(until) {
+		return discovery.Registration{}, problem.New(problem.Conflict,
+			"the lease of instance %q is over: it was deregistered, or another process registered under the same id", in.ID).
+			WithRetryAfter(until.Sub(now))
+	}
 	l := s.leases[in.ID]
 	switch {
 	case l == nil && len(s.leases) >= s.limits.Instances:
@@ -94,17 +117,50 @@ func (s *Store) Put(in discovery.Instance, now time.Time) (discovery.Registratio
 		s.join(in)
 	case l.held.Service != in.Service: // the id went over to another service
 		s.leave(l.held)
+		l.drained = l.drained && !l.isAnother(in, by)
 		l.held = in
 		s.join(in)
 	default:
 		before := l.shown()
+		l.drained = l.drained && !l.isAnother(in, by)
 		l.held = in
 		if !l.shown().Equal(before) {
 			s.change(in.Service, in.ID)
 		}
 	}
-	l.expires = now.Add(s.ttl)
+	if by != "" && by != l.by {
+		s.end(term{in.ID, l.by}, now)
+		l.by = by
+	}
+	l.heard, l.expires = now, now.Add(s.ttl)
+	l.suspect, l.round = false, 0
 	return s.registration(l, now), nil
+}
+
+// isAnother reports whether in is of another process than the one that holds the lease.
+func (l *lease) isAnother(in discovery.Instance, by string) bool {
+	if l.by != "" && by != "" {
+		return l.by != by
+	}
+	if len(l.held.Endpoints) == 0 || len(in.Endpoints) == 0 {
+		return false
+	}
+	for _, address := range in.Endpoints {
+		for _, before := range l.held.Endpoints {
+			if address == before {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// end has the beats of a lease that is over be refused until the last must have come.
+// Four times as many are remembered as there may be instances.
+func (s *Store) end(t term, now time.Time) {
+	if t.by != "" && len(s.over) < 4*s.limits.Instances {
+		s.over[t] = now.Add(s.ttl)
+	}
 }
 
 // Drain orders an instance to drain, until its lease ends. It reports false when
@@ -122,15 +178,23 @@ func (s *Store) Drain(id string, now time.Time) (discovery.Registration, bool) {
 	return s.registration(l, now), true
 }
 
-// Delete ends the lease of an instance and reports whether there was one.
-func (s *Store) Delete(id string) bool {
+// Delete ends the lease of an instance and reports whether there was one. By is the
+// process that gives its own back: when another holds the id by now, nothing is ended
+// but what may still be on its way. "" ends the lease whoever holds it.
+func (s *Store) Delete(id, by string, now time.Time) bool {
+	s.end(term{id, by}, now)
 	l := s.leases[id]
-	if l == nil {
+	if l == nil || by != "" && l.by != "" && by != l.by {
 		return false
 	}
+	s.end(term{id, l.by}, now)
+	s.remove(id, l)
+	return true
+}
+
+func (s *Store) remove(id string, l *lease) {
 	delete(s.leases, id)
 	s.leave(l.held)
-	return true
 }
 
 // Set says how a service is to be called; "null" takes back what was said. The error is
@@ -151,130 +215,6 @@ func (s *Store) Set(name string, text discovery.Settings) error {
 
 // taken reports whether settings are those of a service of which nothing is said.
 func taken(text discovery.Settings) bool { return string(text) == "null" }
-
-// Expire ends the leases that were not renewed in time and returns how many. It is
-// to be called several times in a lease. When it was not for half a lease, this
-// process has not run and could hear nobody: then all leases begin anew instead, for
-// the silence was its own.
-func (s *Store) Expire(now time.Time) int {
-	deaf := now.Sub(s.looked) > s.ttl/2
-	s.looked = now
-	var gone []string
-	for id, l := range s.leases {
-		switch {
-		case deaf:
-			l.expires = now.Add(s.ttl)
-		case !now.Before(l.expires):
-			gone = append(gone, id)
-		}
-	}
-	slices.Sort(gone) // so that a replay gives the same indexes
-	for _, id := range gone {
-		s.Delete(id)
-	}
-	return len(gone)
-}
-
-// Catalog returns the instances of the named services, of all when none is named. A
-// service that was never seen is left out.
-func (s *Store) Catalog(names ...string) discovery.Catalog {
-	c := discovery.Catalog{Epoch: s.epoch, Index: s.index, Services: map[string][]discovery.Instance{}}
-	for _, name := range s.known(names) {
-		c.Services[name] = s.list(name)
-	}
-	c.Settings = s.said(names, 0)
-	return c
-}
-
-// said returns the settings of the named services, of all when none is named, that
-// changed after an index: with 0, those that count now.
-func (s *Store) said(names []string, after uint64) map[string]discovery.Settings {
-	said := map[string]discovery.Settings{}
-	for name, set := range s.settings {
-		if len(names) > 0 && !slices.Contains(names, name) || set.changed <= after || after == 0 && taken(set.text) {
-			continue
-		}
-		said[name] = set.text
-	}
-	return said
-}
-
-// Since answers a watch. It reports false when there is nothing new: the answer then
-// only says so, and is for a watch whose time is up.
-func (s *Store) Since(w discovery.Watch) (discovery.Changes, bool) {
-	c := discovery.Changes{
-		Epoch: s.epoch, Index: s.index,
-		Changed: []discovery.Instance{}, Removed: []discovery.Ref{}, Known: s.known(w.Services),
-	}
-	foreign := w.Epoch != s.epoch || w.Index > s.index
-	if !foreign && !s.news(w) {
-		return c, false
-	}
-	refs, ok := s.history.since(w.Index, s.index)
-	if foreign || !ok {
-		c.Reset = true
-		for _, name := range c.Known {
-			c.Changed = append(c.Changed, s.list(name)...)
-		}
-		c.Settings = s.said(w.Services, 0)
-		return c, true
-	}
-	c.Settings = s.said(w.Services, w.Index)
-	for _, ref := range refs {
-		if ref.ID == "" {
-			continue
-		}
-		if len(w.Services) > 0 && !slices.Contains(w.Services, ref.Service) {
-			continue
-		}
-		if l := s.leases[ref.ID]; l != nil && l.held.Service == ref.Service {
-			c.Changed = append(c.Changed, l.shown())
-		} else {
-			c.Removed = append(c.Removed, ref)
-		}
-	}
-	return c, true
-}
-
-// news reports whether a watched service changed after the watch's index.
-func (s *Store) news(w discovery.Watch) bool {
-	if len(w.Services) == 0 {
-		return w.Index < s.index
-	}
-	return slices.ContainsFunc(w.Services, func(name string) bool {
-		if s.settings[name].changed > w.Index {
-			return true
-		}
-		if svc := s.services[name]; svc != nil {
-			return svc.changed > w.Index
-		}
-		return s.dropped > w.Index
-	})
-}
-
-// known returns those of the names, or of all, that were seen, sorted.
-func (s *Store) known(names []string) []string {
-	if len(names) == 0 {
-		names = slices.Collect(maps.Keys(s.services))
-	}
-	seen := make([]string, 0, len(names))
-	for _, name := range names {
-		if s.services[name] != nil {
-			seen = append(seen, name)
-		}
-	}
-	slices.Sort(seen)
-	return slices.Compact(seen)
-}
-
-func (s *Store) list(name string) []discovery.Instance {
-	list := make([]discovery.Instance, 0, len(s.services[name].ids))
-	for id := range s.services[name].ids {
-		list = append(list, s.leases[id].shown())
-	}
-	slices.SortFunc(list, func(a, b discovery.Instance) int { return cmp.Compare(a.ID, b.ID) })
-	return list
-}
 
 func (s *Store) registration(l *lease, now time.Time) discovery.Registration {
 	return discovery.Registration{

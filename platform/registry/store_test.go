@@ -16,38 +16,87 @@ var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 func instance(service, id string, state discovery.State) discovery.Instance {
 	return discovery.Instance{
 		ID: id, Service: service, State: state,
-		Endpoints: map[string]string{discovery.HTTP: "127.0.0.1:9000"},
+		Endpoints: map[string]string{discovery.HTTP: id + ".test:9000"},
 	}
 }
 
-// script drives a store by lines such as "put cart c1 ready", "drain c1", "delete
-// c1", "pass 3s" (with looks in between) and "hang 3s" (without), and returns what
-// the store then shows: "cart: c1 ready, c2 draining", services separated by "; ".
+// script drives a store by lines and returns what it then shows: "cart: c1 ready, c2
+// draining", services separated by "; ". The lines: "put cart c1 ready", with "by=p1" for
+// the process and "at=host:1" for another address; "refused cart c1 ready by=p1" for one
+// that must be; "drain c1"; "delete c1" with "by=p1"; "pass 3s" with looks in between and
+// "hang 3s" without; "beat c1 c2 for 3s" passes with these renewed each second; "up c1 c2"
+// for those that answer a probe from now on, where all others refuse.
 func script(t *testing.T, s *Store, now *time.Time, lines ...string) string {
 	t.Helper()
+	up := map[string]bool{}
+	look := func() {
+		for _, who := range s.Expire(*now) {
+			s.Probed(who, up[who.Instance.ID], *now)
+		}
+	}
+	pass := func(text string) {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const step = 250 * time.Millisecond
+		for ; d > step; d -= step {
+			*now = now.Add(step)
+			look()
+		}
+		*now = now.Add(d)
+		look()
+	}
 	for _, line := range lines {
 		f := strings.Fields(line)
+		by := ""
+		if n := slices.IndexFunc(f, func(w string) bool { return strings.HasPrefix(w, "by=") }); n > 0 {
+			by = f[n][3:]
+			f = slices.Delete(f, n, n+1)
+		}
 		switch f[0] {
-		case "put":
-			if _, err := s.Put(instance(f[1], f[2], discovery.State(f[3])), *now); err != nil {
+		case "put", "refused":
+			in := instance(f[1], f[2], discovery.State(f[3]))
+			if len(f) > 4 {
+				in.Endpoints[discovery.HTTP] = strings.TrimPrefix(f[4], "at=")
+			}
+			_, err := s.Put(in, by, *now)
+			if f[0] == "put" && err != nil || f[0] == "refused" && problem.CodeOf(err) != problem.Conflict {
 				t.Fatalf("%s: %v", line, err)
 			}
 		case "drain":
 			s.Drain(f[1], *now)
 		case "delete":
-			s.Delete(f[1])
-		case "pass", "hang":
+			s.Delete(f[1], by, *now)
+		case "up":
+			up = map[string]bool{}
+			for _, id := range f[1:] {
+				up[id] = true
+			}
+		case "beat":
+			n := slices.Index(f, "for")
+			d, err := time.ParseDuration(f[n+1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for ; d > 0; d -= time.Second {
+				for _, id := range f[1:n] {
+					service := strings.TrimRight(id, "0123456789")
+					if _, err := s.Put(instance(service, id, discovery.Ready), "", *now); err != nil {
+						t.Fatal(err)
+					}
+				}
+				pass("1s")
+			}
+		case "pass":
+			pass(f[1])
+		case "hang":
 			d, err := time.ParseDuration(f[1])
 			if err != nil {
 				t.Fatal(err)
 			}
-			const step = 250 * time.Millisecond
-			for ; f[0] == "pass" && d > step; d -= step {
-				*now = now.Add(step)
-				s.Expire(*now)
-			}
 			*now = now.Add(d)
-			s.Expire(*now)
+			look()
 		default:
 			t.Fatalf("unknown line %q", line)
 		}
@@ -104,14 +153,14 @@ func TestStore(t *testing.T) {
 
 func TestStoreAnswersABeat(t *testing.T) {
 	s := NewStore("e1", discovery.LeaseTTL, Limits{}, start)
-	first, err := s.Put(instance("cart", "c1", discovery.Ready), start)
+	first, err := s.Put(instance("cart", "c1", discovery.Ready), "", start)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := (discovery.Registration{Epoch: "e1", Index: 1, State: discovery.Ready, TTL: 4000}); first != want {
 		t.Errorf("got %+v, want %+v", first, want)
 	}
-	again, err := s.Put(instance("cart", "c1", discovery.Ready), start.Add(time.Second))
+	again, err := s.Put(instance("cart", "c1", discovery.Ready), "", start.Add(time.Second))
 	if err != nil || again != first {
 		t.Errorf("a beat changed something: got %+v, %v, want %+v", again, err, first)
 	}
@@ -186,11 +235,11 @@ func TestStoreIsBounded(t *testing.T) {
 	now := start
 	s := NewStore("e1", discovery.LeaseTTL, Limits{Instances: 3, History: 2}, now)
 	script(t, s, &now, "put a a1 ready", "put b b1 ready", "put c c1 ready")
-	_, err := s.Put(instance("d", "d1", discovery.Ready), now)
+	_, err := s.Put(instance("d", "d1", discovery.Ready), "", now)
 	if problem.CodeOf(err) != problem.ResourceExhausted {
 		t.Errorf("the fourth instance: got %v, want %s", err, problem.ResourceExhausted)
 	}
-	if _, err := s.Put(instance("a", "a1", discovery.Draining), now); err != nil {
+	if _, err := s.Put(instance("a", "a1", discovery.Draining), "", now); err != nil {
 		t.Errorf("a beat in a full store: %v", err)
 	}
 	c, _ := s.Since(discovery.Watch{Services: []string{"b"}})

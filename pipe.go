@@ -86,6 +86,14 @@ func (p *pipes) follow(ctx context.Context, service string) {
 	}
 }
 
+// Near names the services whose names are near one that nobody has registered.
+func (p *pipes) Near(service string) []string {
+	if names, ok := p.elsewhere.(discovery.Nearer); ok {
+		return names.Near(service)
+	}
+	return nil
+}
+
 func (p *pipes) dial(ctx context.Context, addr string) (net.Conn, error) {
 	if !strings.HasSuffix(addr, pipeSuffix) {
 		return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", addr)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -162,7 +163,7 @@ func (c *Caller) next(ctx context.Context, p *pool, op Op, tried []*member) (*me
 			return m, nil
 		}
 		if c.cfg.Wait < 0 {
-			return nil, noInstance(op)
+			return nil, c.noInstance(op)
 		}
 		if timeout == nil {
 			t := time.NewTimer(c.cfg.Wait)
@@ -172,7 +173,7 @@ func (c *Caller) next(ctx context.Context, p *pool, op Op, tried []*member) (*me
 		select {
 		case <-changed:
 		case <-timeout:
-			return nil, noInstance(op)
+			return nil, c.noInstance(op)
 		case <-ctx.Done():
 			return nil, &Failed{
 				Err:     fmt.Errorf("%w (while waiting for an instance of %q)", ctx.Err(), op.Service),
@@ -191,9 +192,14 @@ func noToken(err error, service string) error {
 // ErrNoInstance is what a call satisfies with errors.Is that found no instance to go to.
 var ErrNoInstance = errors.New("no instance")
 
-func noInstance(op Op) error {
-	return &Failed{Err: problem.Wrap(ErrNoInstance, problem.Unavailable,
-		"no instance of service %q offers %s: start it, or check its name and its readiness", op.Service, op.Endpoint)}
+func (c *Caller) noInstance(op Op) error {
+	do := "start it, or check its name and its readiness"
+	if names, ok := c.cfg.Resolver.(discovery.Nearer); ok {
+		if near := names.Near(op.Service); len(near) > 0 {
+			do = fmt.Sprintf("nobody has registered that name; did you mean \"%s\"?", strings.Join(near, `" or "`))
+		}
+	}
+	return &Failed{Err: problem.Wrap(ErrNoInstance, problem.Unavailable, "no instance of service %q offers %s: %s", op.Service, op.Endpoint, do)}
 }
 
 func (c *Caller) tls(service string) *tls.Config { return c.cfg.TLS.Client(service) }

@@ -342,3 +342,16 @@ func TestFallback(t *testing.T) {
 		t.Errorf("%d %q", code, body)
 	}
 }
+
+type near struct{ fixed }
+
+func (near) Near(string) []string { return []string{"cart", "card"} }
+
+func TestUnknownServiceNamesTheNearOnes(t *testing.T) {
+	c := call.New(call.Config{Resolver: near{fixed{discovery.NewView()}}, Wait: -1})
+	defer c.Close()
+	_, err := get(t, c.Client("cat"), "http://cat/")
+	if !errors.Is(err, call.ErrNoInstance) || !strings.Contains(err.Error(), `no instance of service "cat" offers http: nobody has registered that name; did you mean "cart" or "card"?`) {
+		t.Errorf("got %v", err)
+	}
+}

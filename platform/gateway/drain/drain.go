@@ -80,6 +80,14 @@ func (r *Resolver) View(service string) *discovery.View {
 	return v.to
 }
 
+// Near names the services whose names are near one that nobody has registered.
+func (r *Resolver) Near(service string) []string {
+	if names, ok := r.next.(discovery.Nearer); ok {
+		return names.Near(service)
+	}
+	return nil
+}
+
 // Mark hides an instance, at once, and reports whether one of that id is listed.
 func (r *Resolver) Mark(id string) bool {
 	r.mu.Lock()

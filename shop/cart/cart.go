@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/musterdev/muster/cache"
 	"github.com/musterdev/muster/data/idempotency"
 	"github.com/musterdev/muster/data/tx"
 	"github.com/musterdev/muster/problem"
@@ -51,9 +52,25 @@ const (
 
 // carts keeps carts in a database. It is safe for concurrent use, by any number of replicas.
 type carts struct {
-	db      *sql.DB
-	catalog catalogv1.CatalogClient
-	log     *slog.Logger
+	db  *sql.DB
+	log *slog.Logger
+	// products asks catalog, for many requests at once and afresh each time: the price of
+	// an order is the one of its moment.
+	products *cache.Batch[*catalogv1.Product]
+}
+
+func newCarts(db *sql.DB, catalog catalogv1.CatalogClient, log *slog.Logger) *carts {
+	return &carts{db: db, log: log, products: &cache.Batch[*catalogv1.Product]{
+		Most: 100, Timeout: patience, // as many as catalog takes
+		Load: func(ctx context.Context, ids []string) (map[string]*catalogv1.Product, error) {
+			res, err := catalog.BatchGet(ctx, &catalogv1.BatchGetRequest{Ids: ids})
+			known := map[string]*catalogv1.Product{}
+			for _, p := range res.GetProducts() {
+				known[p.GetId()] = p
+			}
+			return known, err
+		},
+	}}
 }
 
 func newID(kind string) string { return kind + "-" + strings.ToLower(rand.Text()) }
@@ -74,14 +91,14 @@ func (s *carts) create(ctx context.Context) (Cart, error) {
 // would otherwise hold up others as long as catalog takes.
 func (s *carts) add(ctx context.Context, cart, product string, quantity int) (Line, error) {
 	l := Line{ID: newID("l"), Product: product, Quantity: quantity}
-	known, err := s.lookUp(ctx, product)
+	known, found, err := s.products.Get(ctx, product)
 	switch {
 	case err != nil:
 		s.log.WarnContext(ctx, "catalog could not be asked; a line is taken without its price", "product", product, "error", err)
-	case known[product] == nil:
+	case !found:
 		return l, problem.New(problem.Unprocessable, "there is no product %q", product).WithField("product", "unknown")
 	default:
-		l.Name, l.Price = known[product].Name, &known[product].PriceCents
+		l.Name, l.Price = known.GetName(), &known.PriceCents
 	}
 	return idempotency.Run(ctx, s.db, func(ctx context.Context, tx tx.Tx) (Line, error) {
 		if err := touch(ctx, tx, cart); err != nil {

@@ -13,7 +13,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc"
@@ -29,10 +31,15 @@ import (
 type shelf struct {
 	catalogv1.CatalogClient
 	away   bool
-	dearer int64 // cents more than that
+	asked  atomic.Int64
+	hold   chan struct{} // answers wait until it is closed
+	dearer int64         // cents more than that
 }
 
 func (s *shelf) BatchGet(_ context.Context, req *catalogv1.BatchGetRequest, _ ...grpc.CallOption) (*catalogv1.BatchGetResponse, error) {
+	if s.asked.Add(1); s.hold != nil {
+		<-s.hold
+	}
 	if s.away {
 		return nil, errors.New("catalog is away")
 	}
@@ -55,7 +62,7 @@ func each(t *testing.T, test func(t *testing.T, catalog *shelf, replica func() *
 			if err := idempotency.Migrate(t.Context(), db); err != nil {
 				t.Fatal(err)
 			}
-			return &carts{db: db, catalog: catalog, log: slog.New(slog.DiscardHandler)}
+			return newCarts(db, catalog, slog.New(slog.DiscardHandler))
 		})
 	})
 }
@@ -126,8 +133,31 @@ func TestACartIsFilledChangedAndRead(t *testing.T) {
 	})
 }
 
+// Shoppers who add lines at the same time ask catalog together.
+func TestPricesAreAskedForTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		catalog := &shelf{hold: make(chan struct{})}
+		s := newCarts(nil, catalog, slog.New(slog.DiscardHandler))
+		var all sync.WaitGroup
+		for i := range 50 {
+			all.Go(func() {
+				p, found, err := s.products.Get(t.Context(), fmt.Sprintf("p-%d", i%5+1))
+				if want := int64(i%5+1) * 100; err != nil || !found || p.GetPriceCents() != want {
+					t.Errorf("%v, %v, %v; want %d cents", p, found, err, want)
+				}
+			})
+		}
+		synctest.Wait()
+		close(catalog.hold)
+		all.Wait()
+		if n := catalog.asked.Load(); n != 2 { // the first at once, the others with the next
+			t.Errorf("catalog was asked %d times", n)
+		}
+	})
+}
+
 func TestBadRequests(t *testing.T) {
-	s := &carts{db: engines.SQLite(t, migrations), catalog: &shelf{}, log: slog.New(slog.DiscardHandler)}
+	s := newCarts(engines.SQLite(t, migrations), &shelf{}, slog.New(slog.DiscardHandler))
 	if err := idempotency.Migrate(t.Context(), s.db); err != nil {
 		t.Fatal(err)
 	}

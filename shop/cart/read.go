@@ -22,7 +22,7 @@ func (s *carts) get(ctx context.Context, id string) (Cart, error) {
 	if err != nil || len(unpriced) == 0 {
 		return c, err
 	}
-	known, err := s.lookUp(ctx, unpriced...)
+	known, err := s.products.GetMany(ctx, unpriced)
 	if err != nil {
 		s.log.WarnContext(ctx, "catalog could not be asked; a cart is shown without all prices", "cart", id, "error", err)
 		return c, nil
@@ -93,7 +93,7 @@ func (s *carts) today(ctx context.Context, lines []Line) []Line {
 	for i, l := range lines {
 		products[i] = l.Product
 	}
-	known, err := s.lookUp(ctx, products...)
+	known, err := s.products.GetMany(ctx, products)
 	if err != nil {
 		s.log.WarnContext(ctx, "catalog could not be asked; a cart is ordered at the prices that were known", "error", err)
 	}
@@ -103,19 +103,4 @@ func (s *carts) today(ctx context.Context, lines []Line) []Line {
 		}
 	}
 	return lines
-}
-
-// lookUp asks catalog for products; those it does not know are missing in the answer.
-func (s *carts) lookUp(ctx context.Context, products ...string) (map[string]*catalogv1.Product, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	res, err := s.catalog.BatchGet(ctx, &catalogv1.BatchGetRequest{Ids: products})
-	if err != nil {
-		return nil, err
-	}
-	known := map[string]*catalogv1.Product{}
-	for _, p := range res.GetProducts() {
-		known[p.GetId()] = p
-	}
-	return known, nil
 }

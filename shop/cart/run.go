@@ -40,7 +40,7 @@ func run(ctx context.Context, app *muster.App) error {
 	if err := idempotency.Migrate(ctx, db); err != nil {
 		return err
 	}
-	s := &carts{db: db, catalog: catalogv1.NewCatalogClient(app.Dial("catalog")), log: app.Log()}
+	s := newCarts(db, catalogv1.NewCatalogClient(app.Dial("catalog")), app.Log())
 	api, err := routes(s)
 	if err != nil {
 		return err

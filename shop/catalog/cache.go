@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// cache answers GET requests a second time from memory, ready as they went out: a
+// answers serves GET requests a second time from memory, ready as they went out: a
 // product page costs a look-up instead of a query and its encoding. What it holds is
 // at most ttl old. It is safe for concurrent use.
-type cache struct {
+type answers struct {
 	next http.Handler
 	ttl  time.Duration
 
@@ -32,12 +32,12 @@ type answer struct {
 	until   time.Time
 }
 
-func newCache(next http.Handler, ttl time.Duration) *cache {
-	return &cache{next: next, ttl: ttl, kept: map[string]*answer{}}
+func newCache(next http.Handler, ttl time.Duration) *answers {
+	return &answers{next: next, ttl: ttl, kept: map[string]*answer{}}
 }
 
 // ServeHTTP answers from memory what it can. Only answers with status 200 are kept.
-func (c *cache) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (c *answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
 		c.next.ServeHTTP(w, r)
 		return
@@ -63,7 +63,7 @@ func (c *cache) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // fetch has the next handler make the answer. One that is not kept goes to w.
-func (c *cache) fetch(w http.ResponseWriter, r *http.Request) *answer {
+func (c *answers) fetch(w http.ResponseWriter, r *http.Request) *answer {
 	whole := r.Clone(r.Context())
 	whole.Header.Del("If-None-Match") // 304 has no body to keep
 	rec := &recorder{ResponseWriter: w, header: http.Header{}, status: http.StatusOK}
@@ -79,7 +79,7 @@ func (c *cache) fetch(w http.ResponseWriter, r *http.Request) *answer {
 	return &answer{header: rec.header, body: rec.body.Bytes(), pattern: whole.Pattern, until: time.Now().Add(c.ttl)}
 }
 
-func (c *cache) keep(key string, a *answer) {
+func (c *answers) keep(key string, a *answer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old := c.kept[key]; old != nil {

@@ -1,6 +1,6 @@
 // Package catalog is the service that owns what the shop sells. It shows lists by
-// cursor with filters and sorting, entity tags, a short-lived cache of whole
-// answers, and a database filled once by whichever replica comes first.
+// cursor with filters and sorting, entity tags, short-lived caches of whole answers
+// and of products, and a database filled once by whichever replica comes first.
 package catalog
 
 import (
@@ -8,7 +8,12 @@ import (
 	"database/sql"
 	"embed"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
 
+	"github.com/musterdev/muster/cache"
 	"github.com/musterdev/muster/data/tx"
 	"github.com/musterdev/muster/page"
 	"github.com/musterdev/muster/problem"
@@ -51,8 +56,39 @@ func Seed(ctx context.Context, db *sql.DB) error {
 	})
 }
 
-// store reads products.
+// store reads products from the database.
 type store struct{ db *sql.DB }
+
+// products are the store with a memory: of those who look up a product at the same time
+// one asks the database, and what is known is at most ttl old. No product changes while
+// the service runs, so time alone drops them; 0 keeps nothing.
+type products struct {
+	store
+	near *cache.Cache[Product]
+}
+
+func newProducts(s store, ttl time.Duration) (products, error) {
+	cfg := cache.Config[Product]{Name: "catalog.products", Load: s.batch, TTL: ttl, Negative: ttl}
+	if ttl == 0 {
+		cfg.TTL = -1
+	}
+	near, err := cache.New(cfg)
+	return products{s, near}, err
+}
+
+func (s products) get(ctx context.Context, id string) (Product, error) {
+	p, found, err := s.near.Get(ctx, id)
+	if err == nil && !found {
+		err = problem.New(problem.NotFound, "there is no product %q", id)
+	}
+	return p, err
+}
+
+// known returns the products known among ids, by id.
+func (s products) known(ctx context.Context, ids []string) ([]Product, error) {
+	known, err := s.near.GetMany(ctx, ids)
+	return slices.SortedFunc(maps.Values(known), func(a, b Product) int { return strings.Compare(a.ID, b.ID) }), err
+}
 
 const selectProducts = `SELECT id, name, category, price, description FROM products WHERE `
 
@@ -60,18 +96,15 @@ func fields(p *Product) []any {
 	return []any{&p.ID, &p.Name, &p.Category, &p.Price, &p.Description}
 }
 
-func (s store) get(ctx context.Context, id string) (Product, error) {
-	p, found, err := query.One(ctx, s.db, fields, selectProducts+`id = $1`, id)
-	if err == nil && !found {
-		err = problem.New(problem.NotFound, "there is no product %q", id)
-	}
-	return p, err
-}
-
 // batch returns the products known among ids, of which there is at least one.
-func (s store) batch(ctx context.Context, ids []string) ([]Product, error) {
+func (s store) batch(ctx context.Context, ids []string) (map[string]Product, error) {
 	in, args := query.In(ids)
-	return query.All(ctx, s.db, fields, selectProducts+`id `+in+` ORDER BY id`, args...)
+	products, err := query.All(ctx, s.db, fields, selectProducts+`id `+in, args...)
+	known := make(map[string]Product, len(products))
+	for _, p := range products {
+		known[p.ID] = p
+	}
+	return known, err
 }
 
 func (s store) list(ctx context.Context, q page.Query) (page.Page[Product], error) {

@@ -49,7 +49,7 @@ func TestReplicasSeedOnce(t *testing.T) {
 		}
 		seeding.Wait()
 		got, err := store{dbs[0]}.batch(t.Context(), []string{"p-2000", "p-0", "p-1001"})
-		if err != nil || len(got) != 2 || got[0] != Generate()[0] || got[1] != Generate()[999] {
+		if all := Generate(); err != nil || len(got) != 2 || got["p-1001"] != all[0] || got["p-2000"] != all[999] {
 			t.Errorf("%v, %v", got, err)
 		}
 		if _, err := dbs[0].ExecContext(t.Context(), `DELETE FROM products WHERE id = 'p-1001'`); err != nil {
@@ -58,9 +58,9 @@ func TestReplicasSeedOnce(t *testing.T) {
 		if err := Seed(t.Context(), dbs[1]); err != nil {
 			t.Error(err)
 		}
-		_, err = store{dbs[2]}.get(t.Context(), "p-1001")
-		if problem.CodeOf(err) != problem.NotFound {
-			t.Errorf("a product that was removed came back with a restart: %v", err)
+		got, err = store{dbs[2]}.batch(t.Context(), []string{"p-1001"})
+		if err != nil || len(got) != 0 {
+			t.Errorf("a product that was removed came back with a restart: %v, %v", got, err)
 		}
 	})
 }
@@ -110,11 +110,30 @@ func TestGRPC(t *testing.T) {
 	if err := Seed(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
-	s := &server{store: store{db}}
+	known, err := newProducts(store{db}, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{products: known}
 	p, err := s.Get(t.Context(), &catalogv1.GetRequest{Id: "p-1001"})
 	if want := Generate()[0]; err != nil || p.GetName() != want.Name || p.GetPriceCents() != want.Price {
 		t.Errorf("%v, %v", p, err)
 	}
+	if res, err := s.BatchGet(t.Context(), &catalogv1.BatchGetRequest{Ids: []string{"p-2000", "p-0", "p-1001"}}); err != nil || len(res.GetProducts()) != 2 || res.GetProducts()[1].GetId() != "p-2000" {
+		t.Errorf("%v, %v", res, err)
+	}
+	if _, err := db.ExecContext(t.Context(), `DELETE FROM products WHERE id = 'p-2000'`); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := s.Get(t.Context(), &catalogv1.GetRequest{Id: "p-2000"}); err != nil || again.GetName() != Generate()[999].Name {
+		t.Errorf("what was looked up is not remembered: %v, %v", again, err)
+	}
+	fresh, err := newProducts(store{db}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = (&server{products: fresh}).Get(t.Context(), &catalogv1.GetRequest{Id: "p-2000"})
+	wantCode(t, "with no memory, what was removed", err, problem.NotFound)
 	_, err = s.Get(t.Context(), &catalogv1.GetRequest{Id: "p-0"})
 	wantCode(t, "an unknown product", err, problem.NotFound)
 	_, err = s.BatchGet(t.Context(), &catalogv1.BatchGetRequest{})

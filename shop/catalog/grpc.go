@@ -16,12 +16,12 @@ const maxBatch = 100
 // server answers other services.
 type server struct {
 	catalogv1.UnimplementedCatalogServer
-	store store
+	products products
 }
 
 // Get returns one product.
 func (s *server) Get(ctx context.Context, req *catalogv1.GetRequest) (*catalogv1.Product, error) {
-	p, err := s.store.get(ctx, req.GetId())
+	p, err := s.products.get(ctx, req.GetId())
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (s *server) BatchGet(ctx context.Context, req *catalogv1.BatchGetRequest) (
 	if n := len(req.GetIds()); n == 0 || n > maxBatch {
 		return nil, problem.New(problem.InvalidArgument, "%d ids are asked for; 1 to %d are taken", n, maxBatch).WithField("ids", "out of range")
 	}
-	products, err := s.store.batch(ctx, req.GetIds())
+	products, err := s.products.known(ctx, req.GetIds())
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (s *server) List(ctx context.Context, req *catalogv1.ListRequest) (*catalog
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.store.list(ctx, query)
+	found, err := s.products.list(ctx, query)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ func (p Product) ETag() string {
 }
 
 // routes returns the REST API.
-func routes(s store, log *slog.Logger) (*rest.API, error) {
+func routes(s products, log *slog.Logger) (*rest.API, error) {
 	api := rest.New(rest.Info{Title: "Catalog", Version: "1.0.0", Description: "What the shop sells.", Log: log})
 	rest.Get(api, "/v1/products", s.list, rest.Paged(list), rest.ID("listProducts"), rest.Doc("Browse and search", "Products by filter and order, a page at a time."))
 	rest.Get(api, "/v1/products/{id}", func(ctx context.Context, in getProduct) (Product, error) {

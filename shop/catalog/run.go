@@ -37,13 +37,19 @@ func run(ctx context.Context, app *muster.App) error {
 	if err := Seed(ctx, db); err != nil {
 		return err
 	}
-	s := store{db}
+	s, err := newProducts(store{db}, cfg.Cache)
+	if err != nil {
+		return err
+	}
+	if err := s.near.Report(app.Telemetry().Meters.Meter("github.com/musterdev/muster/cache")); err != nil {
+		return err
+	}
 	api, err := routes(s, app.Log())
 	if err != nil {
 		return err
 	}
 	app.Handle("/", api)
 	app.Handle("/v1/", newCache(api, cfg.Cache))
-	catalogv1.RegisterCatalogServer(app.GRPC(), &server{store: s})
+	catalogv1.RegisterCatalogServer(app.GRPC(), &server{products: s})
 	return app.Serve(ctx)
 }

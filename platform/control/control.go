@@ -34,6 +34,7 @@ type Config struct {
 
 	// OTLP says where telemetry is taken besides the service's own port.
 	OTLP  Intake
+	DNS   int      // port on 127.0.0.1, UDP and TCP, at which services are found by DNS; 0: none
 	Hosts []string // names by which browsers may ask for the dashboard, besides localhost and addresses
 }
 
@@ -68,6 +69,9 @@ func Service(cfg Config) muster.Service {
 			return err
 		}
 		defer closeAll(doors)
+		if err := serveDNS(ctx, cfg.DNS, app, reg); err != nil {
+			return err
+		}
 		app.Handle("/v1/", reg)
 		seen.serve(app, doors)
 		app.Go("registry", func(ctx context.Context) error {

@@ -46,34 +46,41 @@ func (l *loader) declare(from *include.File) {
 // platformFields returns the keys that configure the platform's own processes,
 // which stand at the top and in an environment.
 func (l *loader) platformFields(set func(func(*Fleet))) strictyaml.Fields {
-	port := func(key, what string, apply func(*Fleet, int)) func(*strictyaml.Node) {
+	// ports are those of one engine, the others from least on
+	ports := func(key, what string, least int, keys map[string]func(*Fleet) *int) func(*strictyaml.Node) {
 		return func(n *strictyaml.Node) {
-			n.Fields(what, strictyaml.Fields{"port": func(n *strictyaml.Node) {
-				if v, ok := n.Int(0, 65535); ok {
-					set(func(t *Fleet) { t.places[key] = n.Place; apply(t, v) })
-				}
-			}})
-		}
-	}
-	return strictyaml.Fields{
-		"edge":    port("edge", "the edge", func(t *Fleet, v int) { t.Edge.Port = v }),
-		"control": port("control", "the control engine", func(t *Fleet, v int) { t.Control.Port = v }),
-		"broker": func(n *strictyaml.Node) {
 			if n.Kind == strictyaml.Map {
-				set(func(t *Fleet) { t.places["broker"] = n.Place })
+				set(func(t *Fleet) { t.places[key] = n.Place })
 			}
-			of := func(key string, to func(*Fleet) *int) func(*strictyaml.Node) {
-				return func(n *strictyaml.Node) {
-					if v, ok := n.Int(0, 65535); ok {
-						set(func(t *Fleet) { t.places["broker."+key] = n.Place; *to(t) = v })
+			fields := strictyaml.Fields{}
+			for name, to := range keys {
+				place, low := key+"."+name, least
+				if name == "port" {
+					low = 0 // any free one
+				}
+				if name == "port" && least > 0 {
+					place = key
+				}
+				fields[name] = func(n *strictyaml.Node) {
+					if v, ok := n.Int(low, 65535); ok {
+						set(func(t *Fleet) { t.places[place] = n.Place; *to(t) = v })
 					}
 				}
 			}
-			n.Fields("the broker", strictyaml.Fields{
-				"port": of("port", func(t *Fleet) *int { return &t.Broker.Port }),
-				"http": of("http", func(t *Fleet) *int { return &t.Broker.HTTP }),
-			})
-		},
+			n.Fields(what, fields)
+		}
+	}
+	type to = map[string]func(*Fleet) *int
+	return strictyaml.Fields{
+		"edge": ports("edge", "the edge", 1, to{
+			"port": func(t *Fleet) *int { return &t.Edge.Port }, "local": func(t *Fleet) *int { return &t.Edge.Local },
+		}),
+		"control": ports("control", "the control engine", 1, to{
+			"port": func(t *Fleet) *int { return &t.Control.Port }, "dns": func(t *Fleet) *int { return &t.Control.DNS },
+		}),
+		"broker": ports("broker", "the broker", 0, to{
+			"port": func(t *Fleet) *int { return &t.Broker.Port }, "http": func(t *Fleet) *int { return &t.Broker.HTTP },
+		}),
 		"bus": func(n *strictyaml.Node) {
 			if v, ok := read(n, "a URL", grammar.URL("nats", "tls", "kafka", "amqp", "amqps")); ok && l.references(n, v) {
 				set(func(t *Fleet) { t.places["bus"] = n.Place; t.Bus = v })

@@ -77,8 +77,8 @@ type Fleet struct {
 	Owners          []Owner   // sorted by name
 	Services        []Service // sorted by name
 	Publishes       []string  // topics that come from outside the fleet, sorted
-	Edge            Engine
-	Control         Engine
+	Edge            Edge
+	Control         Control
 	Broker          Broker
 	Bus             string    // URL of an outside broker, may hold templates; empty: the fleet's own
 	Telemetry       Telemetry // where telemetry goes
@@ -96,9 +96,16 @@ type Owner struct {
 	Webhook   string // an http or https URL
 }
 
-// Engine is the setting of one of the platform's own processes.
-type Engine struct {
+// Edge is the setting of the gateway.
+type Edge struct {
+	Port  int // TCP port on 127.0.0.1; 0: any free one
+	Local int // where programs of this machine call services by name; 0: nowhere
+}
+
+// Control is the setting of the control engine.
+type Control struct {
 	Port int // TCP port on 127.0.0.1; 0: any free one
+	DNS  int // UDP and TCP port on 127.0.0.1 at which services are found by DNS; 0: none
 }
 
 // Broker is the setting of the platform's own broker.

@@ -55,7 +55,7 @@ func (l *loader) plan(environment string) *Fleet {
 	f := &Fleet{
 		EnvironmentName: environment, On: Local, Dir: filepath.Dir(first.Abs),
 		Owners: slices.SortedFunc(slices.Values(l.owners), func(a, b Owner) int { return cmp.Compare(a.Name, b.Name) }),
-		Edge:   Engine{Port: DefaultEdgePort}, Control: Engine{Port: DefaultControlPort},
+		Edge:   Edge{Port: DefaultEdgePort}, Control: Control{Port: DefaultControlPort},
 		Broker: Broker{Port: DefaultBrokerPort, HTTP: DefaultBrokerHTTP},
 		places: map[string]Place{"": first.at[""]}, lookup: l.opts.Env,
 	}

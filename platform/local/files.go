@@ -16,6 +16,9 @@ import (
 // edgeSocket is the name of the edge's admin socket.
 const edgeSocket = "edge.sock"
 
+// EdgeSocket returns the admin socket of the edge of the fleet that runs in dir.
+func EdgeSocket(dir string) string { return ctl.Socket(dir, edgeSocket) }
+
 // write writes what the engines start from: each must be able to start while nobody
 // is there to tell it.
 func (cfg *Config) write(controlURL string) error {
@@ -30,6 +33,7 @@ func (cfg *Config) write(controlURL string) error {
 		"edge.json": gateway.Config{
 			Listen: "127.0.0.1:" + strconv.Itoa(cfg.Fleet.Edge.Port), Admin: ctl.Socket(cfg.Dir, edgeSocket), Registry: controlURL,
 			StateDir: cfg.state("edge"), Routes: cfg.state("routes.json"), AccessLog: cfg.state("logs/access.log"),
+			Local: cfg.Fleet.Edge.Local, Services: names(cfg.Fleet),
 		},
 		"routes.json": route.Document{Routes: routes(cfg.Fleet)},
 	} {
@@ -58,6 +62,15 @@ func writeJSON(file string, v any) error {
 		return fmt.Errorf("write what the engines start from: %w", err)
 	}
 	return nil
+}
+
+// names are the services of a fleet: calls to one that has not started yet wait for it.
+func names(f *fleet.Fleet) []string {
+	list := make([]string, len(f.Services))
+	for i, s := range f.Services {
+		list[i] = s.Name
+	}
+	return list
 }
 
 // routes turns the fleet's routing table into the edge's.

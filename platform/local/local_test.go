@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -49,7 +50,10 @@ func load(t *testing.T, dir, text string) *fleet.Fleet {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "muster.yaml")
-	if err := os.WriteFile(file, []byte(anyPorts+strings.ReplaceAll(text, "SERVE", exe+" serve")), 0o600); err != nil {
+	if !strings.Contains(text, "edge:") {
+		text = anyPorts + text
+	}
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(text, "SERVE", exe+" serve")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	f, err := fleet.Load(file, fleet.Options{})
@@ -185,6 +189,48 @@ func TestReloadOfCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	called("false")
+}
+
+// Any program finds the services by name: through the local proxy, and by DNS.
+func TestCallsByNameAndDNS(t *testing.T) {
+	proxy, dns := free(t), free(t)
+	f := load(t, t.TempDir(), fmt.Sprintf("fleet: f\nedge: {port: 0, local: %d}\ncontrol: {port: 0, dns: %d}\nservices: {web: {run: SERVE}}", proxy, dns))
+	up, err := local.Start(t.Context(), local.Config{Fleet: f, Single: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := up.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if status, body := get(t, fmt.Sprintf("http://127.0.0.1:%d/web/x", proxy)); status != http.StatusOK || body != "/x" {
+		t.Errorf("%d %q", status, body)
+	}
+	if status, body := get(t, fmt.Sprintf("http://127.0.0.1:%d/wep/x", proxy)); status != http.StatusNotFound || !strings.Contains(body, `web`) {
+		t.Errorf("%d %q", status, body)
+	}
+	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, fmt.Sprintf("127.0.0.1:%d", dns))
+	}}
+	_, found, err := resolver.LookupSRV(t.Context(), "http", "tcp", "web.muster")
+	if want := up.Status().Services[0].Instances[0].Port; err != nil || len(found) != 1 || int(found[0].Port) != want {
+		t.Errorf("got %v, %v, want port %d", found, err, want)
+	}
+	if addrs, err := resolver.LookupHost(t.Context(), "web.muster"); err != nil || !slices.Equal(addrs, []string{"127.0.0.1"}) {
+		t.Errorf("got %v, %v", addrs, err)
+	}
+}
+
+// free returns a port that nobody has.
+func free(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 // A start that is interrupted leaves nothing and says so.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,6 +51,9 @@ func (cfg *Config) controlFlags() []string {
 	flags, t := []string{"--fleet", cfg.Fleet.Name}, cfg.Fleet.Telemetry
 	for _, name := range cfg.Names {
 		flags = append(flags, "--name", name)
+	}
+	if port := cfg.Fleet.Control.DNS; port != 0 {
+		flags = append(flags, "--dns", strconv.Itoa(port))
 	}
 	if t.Export != "" {
 		flags = append(flags, "--export", t.Export)

@@ -45,6 +45,12 @@ func fixedPorts(f *fleet.Fleet) []ports.Fixed {
 	fixed := []ports.Fixed{
 		{Port: f.Edge.Port, Who: "edge", Setting: EdgeSetting}, {Port: f.Control.Port, Who: "control", Setting: ControlSetting},
 	}
+	if f.Edge.Local != 0 {
+		fixed = append(fixed, ports.Fixed{Port: f.Edge.Local, Who: "calls by name", Setting: "edge.local in muster.yaml"})
+	}
+	if f.Control.DNS != 0 {
+		fixed = append(fixed, ports.Fixed{Port: f.Control.DNS, Who: "DNS", Setting: "control.dns in muster.yaml"})
+	}
 	if Broker(f) {
 		fixed = append(fixed, ports.Fixed{Port: f.Broker.HTTP, Who: "events over HTTP", Setting: EventsSetting})
 		if f.Bus == "" {

@@ -43,8 +43,12 @@ func Run(ctx context.Context, services []Service, opts ...Option) error {
 	pipes := newPipes(services)
 	var registry *discovery.Client
 	if url := settings[0].RegistryURL; url != "" {
+		caller := settings[0].Service
+		if len(settings) > 1 {
+			caller = "" // one watch for several services
+		}
 		registry, err = discovery.NewClient(discovery.ClientConfig{
-			URL: url, Dir: settings[0].StateDir,
+			URL: url, Dir: settings[0].StateDir, Service: caller,
 			Log: observe.NewLogger(o.log, settings[0].LogLevel).With("service", settings[0].Service, "instance", settings[0].Instance),
 		})
 		if err != nil {
@@ -139,6 +143,9 @@ func runOne(ctx context.Context, endAll func(), s Service, set Settings, o *opti
 			Resolver: p, TLS: o.tls, Tokens: o.tokens, Stamp: stamp, Dial: p.dial, GRPC: telemetry.DialOptions(), Log: telemetry.Logger,
 			Balance: balance.Config{Caller: set.Instance, Zone: set.Zone},
 		}),
+	}
+	if err := a.caller.Report(telemetry.Meters.Meter("github.com/musterdev/muster/call")); err != nil {
+		return errors.Join(fmt.Errorf("metrics of calls: %w", err), telemetry.Shutdown(ctx))
 	}
 	a.grpc = grpc.NewServer(a.grpcOptions()...)
 	a.health = health.NewServer()

@@ -141,8 +141,8 @@ func advertised(addr *net.TCPAddr) string {
 }
 
 func (a *App) startServers(in *incoming, serving *sync.WaitGroup, failed chan<- error) {
-	handler := a.probes.Handler(a.telemetry.Handler(recoverHTTP(a.Log(),
-		call.ReceiveDeadline(a.door.Handler(admitHTTP(a.options.guard, a.withinHTTP(a.notFound(a.mux))))))))
+	handler := a.probes.Handler(a.aheadOf(a.telemetry.Handler(recoverHTTP(a.Log(),
+		call.ReceiveDeadline(a.door.Handler(admitHTTP(a.options.guard, a.withinHTTP(a.notFound(a.mux)))))))))
 	in.server, in.siblings = newServer(handler), newServer(handler)
 	secure := a.options.tls.Server()
 	for _, l := range in.http {

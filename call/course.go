@@ -43,9 +43,11 @@ func do[T any](ctx context.Context, c *Caller, to *target, op Op, attempt func(c
 	bulkhead := to.Bulkhead()
 	if err := bulkhead.Acquire(ctx); err != nil {
 		var none T
+		to.counts.call(err)
 		return none, k.refused(ctx, err)
 	}
 	got, err := k.run(ctx, discard)
+	to.counts.call(err)
 	if err != nil {
 		bulkhead.Release()
 		return got.value, err
@@ -87,19 +89,20 @@ func (k *course[T]) run(ctx context.Context, discard func(T)) (made[T], error) {
 		if away(f) && time.Since(k.began) < k.caller.cfg.Wait {
 			continue
 		}
-		if settings.Retry.Judge(time.Now(), reached, k.op.Idempotent, f, budget) != resilience.Repeat {
+		if k.target.counts.judged(settings.Retry.Judge(time.Now(), reached, k.op.Idempotent, f, budget)) != resilience.Repeat {
 			return got, err
 		}
 		reached++
 	}
 }
 
-// race makes one attempt, and a second beside it where the target's hedge advises that.
+// race makes one attempt, and a second beside it where the target's hedge advises that,
+// or when the first takes unusually long.
 func (k *course[T]) race(ctx context.Context, n int, discard func(T)) (made[T], error) {
 	hedge := k.target.Hedge()
-	after, hedged := hedge.Delay(k.op.Idempotent && discard != nil)
+	after, hedged := hedge.Delay(k.op.Idempotent && discard != nil && !k.op.inline)
 	if !hedged {
-		return k.one(ctx, n)
+		return k.rescued(ctx, n, discard)
 	}
 	r := resilience.Race[made[T]]{
 		After:   after,
@@ -108,7 +111,7 @@ func (k *course[T]) race(ctx context.Context, n int, discard func(T)) (made[T], 
 		Discard: func(m made[T]) { discard(m.value); m.ticket.Done() },
 	}
 	got, won, err := r.Do(ctx, func(ctx context.Context, _ bool) (made[T], error) {
-		m, err := k.one(ctx, n)
+		m, err := k.one(ctx, n, false)
 		if m.ticket != nil {
 			hedge.Observe(time.Now(), m.ticket.took)
 		}
@@ -125,8 +128,8 @@ func (k *course[T]) race(ctx context.Context, n int, discard func(T)) (made[T], 
 	return got, nil
 }
 
-// one makes one attempt at one instance.
-func (k *course[T]) one(ctx context.Context, n int) (made[T], error) {
+// one makes one attempt at one instance, beside another where that takes too long.
+func (k *course[T]) one(ctx context.Context, n int, beside bool) (made[T], error) {
 	permit, err := k.permit()
 	if err != nil {
 		return made[T]{}, halted{k.refused(ctx, err)}
@@ -137,7 +140,7 @@ func (k *course[T]) one(ctx context.Context, n int) (made[T], error) {
 		return made[T]{}, halted{err}
 	}
 	in := m.info.Load()
-	t := &Ticket{Instance: *in, Addr: in.Endpoints[k.op.Endpoint], member: m}
+	t := &Ticket{Instance: *in, Addr: in.Endpoints[k.op.Endpoint], member: m, beside: beside}
 	var value T
 	sent := time.Now()
 	err = t.run(ctx, func(ctx context.Context, t *Ticket) (err error) {
@@ -150,10 +153,14 @@ func (k *course[T]) one(ctx context.Context, n int) (made[T], error) {
 	}
 	now := time.Now()
 	t.took = now.Sub(sent)
+	if err == nil || f.Answered {
+		m.heard.Store(now.UnixNano())
+	}
 	if !f.Final && !t.silent {
 		m.Observe(now, t.took, t.outcome)
 	}
 	tell(permit, now, t.outcome, f, errors.Is(ctx.Err(), context.Canceled))
+	k.target.counts.attempt(t.outcome, f)
 	return made[T]{value, t}, err
 }
 

@@ -55,19 +55,25 @@ func (c *conn) Invoke(ctx context.Context, method string, args, reply any, opts 
 		defer cancel()
 	}
 	first, overlap := reply.(proto.Message)
-	if !overlap || to.Hedge() == nil || slices.ContainsFunc(opts, writes) {
-		_, err := invoke(ctx, c, to, method, func(ctx context.Context, t *Ticket, cc *grpc.ClientConn) (any, error) {
+	if !overlap || slices.ContainsFunc(opts, writes) {
+		_, err := invoke(ctx, c, to, method, false, func(ctx context.Context, t *Ticket, cc *grpc.ClientConn) (any, error) {
 			defer t.Done()
 			return nil, cc.Invoke(ctx, method, args, reply, opts...)
 		}, nil)
 		return err
 	}
-	answer, err := invoke(ctx, c, to, method, func(ctx context.Context, t *Ticket, cc *grpc.ClientConn) (proto.Message, error) {
+	// Attempts that overlap have a message each. Without a hedge only those made beside
+	// another may run on when the call has returned; the others have the caller's own.
+	inline := to.Hedge() == nil
+	answer, err := invoke(ctx, c, to, method, inline, func(ctx context.Context, t *Ticket, cc *grpc.ClientConn) (proto.Message, error) {
 		defer t.Done()
-		into := first.ProtoReflect().New().Interface()
+		into := first
+		if !inline || t.beside {
+			into = first.ProtoReflect().New().Interface()
+		}
 		return into, cc.Invoke(ctx, method, args, into, opts...)
 	}, func(proto.Message) {})
-	if err == nil {
+	if err == nil && answer != first {
 		proto.Reset(first)
 		proto.Merge(first, answer)
 	}
@@ -91,7 +97,7 @@ func (c *conn) target(method string) *target {
 // NewStream opens one stream. The instance counts as loaded until the stream ends
 // or its context is done.
 func (c *conn) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	return invoke(ctx, c, c.target(method), method, func(ctx context.Context, t *Ticket, cc *grpc.ClientConn) (grpc.ClientStream, error) {
+	return invoke(ctx, c, c.target(method), method, false, func(ctx context.Context, t *Ticket, cc *grpc.ClientConn) (grpc.ClientStream, error) {
 		// The stream's own context is not asked for: that would end grpc-go's right to
 		// begin a stream again that the server never saw.
 		ctx, cancel := context.WithCancel(ctx)
@@ -121,12 +127,12 @@ func (s *heldStream) RecvMsg(m any) error {
 	return err
 }
 
-// invoke makes one call; discard as for do.
-func invoke[T any](ctx context.Context, c *conn, to *target, method string,
+// invoke makes one call; inline as for Op, discard as for do.
+func invoke[T any](ctx context.Context, c *conn, to *target, method string, inline bool,
 	attempt func(context.Context, *Ticket, *grpc.ClientConn) (T, error), discard func(T),
 ) (T, error) {
 	ctx = withPriority(observe.WithPeer(c.caller.stampedContext(ctx), c.service))
-	op := Op{Service: c.service, Name: method, Endpoint: discovery.GRPC, Idempotent: idempotent(ctx, method), Key: metadataKey(ctx, to.by)}
+	op := Op{Service: c.service, Name: method, Endpoint: discovery.GRPC, Idempotent: idempotent(ctx, method), Key: metadataKey(ctx, to.by), inline: inline}
 	answer, err := do(ctx, c.caller, to, op, func(ctx context.Context, t *Ticket) (answer T, err error) {
 		ctx, err = c.caller.authorize(ctx, c.service)
 		if err != nil {

@@ -15,10 +15,15 @@ import (
 type Op struct {
 	Service    string // the service called
 	Name       string // "GET /v1/products" or "/shop.stock.v1.Stock/Reserve", for messages
+	Route      string // the method and path that the service's rules are matched with; "" means Name
 	Endpoint   string // discovery.HTTP or discovery.GRPC
 	Version    string // only instances of this version while one is there; "" means any
 	Idempotent bool   // sending it twice has the effect of sending it once
 	Key        string // calls with the same one go to the same instance, where the service's balance is by hash; "" = any
+
+	// inline: when the call returns, its first attempt must not run any more. A hedge's
+	// loser might.
+	inline bool
 }
 
 // Idempotent reports whether an HTTP request may be repeated: a safe or idempotent
@@ -38,6 +43,7 @@ type Ticket struct {
 	Addr     string // host:port of the endpoint asked for
 
 	member  *member
+	beside  bool            // another attempt of the call may run that began before
 	outcome balance.Outcome // what the answer told of the instance
 	silent  bool            // how long it took says nothing of the instance
 	took    time.Duration   // until its answer began

@@ -17,7 +17,8 @@ import (
 // It outlives changes of the list as long as the instance and its address stay.
 type member struct {
 	*balance.Endpoint
-	info atomic.Pointer[discovery.Instance] // its facts; its address never changes
+	info  atomic.Pointer[discovery.Instance] // its facts; its address never changes
+	heard atomic.Int64                       // unix ns of its last answer
 
 	mu      sync.Mutex
 	conn    *grpc.ClientConn
@@ -66,13 +67,15 @@ type pool struct {
 	view    *discovery.View
 	turn    atomic.Uint64
 
-	mu      sync.Mutex
-	rules   *rules
-	set     *balance.Set         // nil before follow was called
-	seen    []discovery.Instance // the list the members were made from
-	members []*member
-	leaving []*member            // gone from the list, attempts still in flight
-	choices map[choiceKey]choice // of members, made when first asked for
+	mu        sync.Mutex
+	rules     *rules
+	set       *balance.Set         // nil before follow was called
+	chosen    balance.Policy       // the set's
+	ejections uint64               // of the sets before
+	seen      []discovery.Instance // the list the members were made from
+	members   []*member
+	leaving   []*member            // gone from the list, attempts still in flight
+	choices   map[choiceKey]choice // of members, made when first asked for
 }
 
 // choiceKey is what makes calls choose from different instances.
@@ -116,6 +119,23 @@ func (p *pool) others(now time.Time) bool {
 	defer p.mu.Unlock()
 	p.refresh(now)
 	return len(p.members) > 1
+}
+
+// quickest returns the least latency that is expected of an instance that was not tried,
+// 0 when nothing is known of it; false when there is none that is well.
+func (p *pool) quickest(now time.Time, op Op, tried []*member) (least time.Duration, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refresh(now)
+	for _, m := range usable(p.members, op) {
+		if slices.Contains(tried, m) || m.Ejected(now) || m.Suspect(now) {
+			continue
+		}
+		if took := m.Latency(now); !ok || took < least {
+			least, ok = took, true
+		}
+	}
+	return least, ok
 }
 
 func endpoints(members []*member) []*balance.Endpoint {

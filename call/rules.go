@@ -24,9 +24,10 @@ type rules struct {
 type target struct {
 	*resilience.Target
 
-	pool *pool
-	rule policy.Rule
-	by   string // the header whose value keeps calls together
+	pool   *pool
+	counts *counts
+	rule   policy.Rule
+	by     string // the header whose value keeps calls together
 	// told says that somebody set a timeout for these calls: then it is the instance's
 	// deadline too. The default bounds the wait for an answer's beginning only, as the
 	// rest may be a stream that goes on.
@@ -59,12 +60,12 @@ func (p *pool) follow(cfg *Config) *rules {
 	}
 	next := &rules{said: said, table: table, targets: map[string]*target{}}
 	for _, route := range append(table.Routes(), "") {
-		t := &resilience.Target{}
+		t, seen := &resilience.Target{}, &counts{}
 		if before := p.rules.target(route); before != nil {
-			t = before.Target
+			t, seen = before.Target, before.counts
 		}
 		to := newTarget(t, table.Rule(route), cfg.Settings)
-		to.pool, to.by = p, table.Balance().By
+		to.pool, to.counts, to.by = p, seen, table.Balance().By
 		if before := p.rules.target(route); before != nil && reflect.DeepEqual(before.rule.Settings.Fallback, to.rule.Settings.Fallback) {
 			to.fallback = before.fallback // with what it has kept
 		}
@@ -75,7 +76,10 @@ func (p *pool) follow(cfg *Config) *rules {
 		if b := table.Balance().Policy; b != balance.PeakEWMA {
 			chosen.Policy = b
 		}
-		p.set, p.choices = balance.New(chosen), nil // the members join it at the next choice
+		if p.set != nil {
+			p.ejections += p.set.Ejections()
+		}
+		p.set, p.chosen, p.choices = balance.New(chosen), chosen.Policy, nil // the members join it at the next choice
 	}
 	p.rules = next
 	return next
@@ -118,7 +122,7 @@ func (c *Caller) target(op Op) *target {
 	p.mu.Lock()
 	r := p.follow(&c.cfg)
 	p.mu.Unlock()
-	return r.targets[r.table.Route(op.Name)]
+	return r.targets[r.table.Route(cmp.Or(op.Route, op.Name))]
 }
 
 // timeout is what a call gets whose caller has no nearer deadline; 0: nothing.

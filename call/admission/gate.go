@@ -15,6 +15,7 @@ type Gate[T any] struct {
 
 	admitted [resilience.Priorities]uint64
 	shed     [resilience.Priorities][ShedReasons]uint64
+	lastShed time.Time
 }
 
 // ShedReason is why a call was turned away.
@@ -51,7 +52,7 @@ type Decision[T any] struct {
 func (g *Gate[T]) Arrive(now time.Time, value T, p resilience.Priority, deadline time.Time) Decision[T] {
 	p = p.Class()
 	if !deadline.IsZero() && !now.Before(deadline) {
-		g.shed[p][ShedTooLate]++
+		g.turnAway(now, p, ShedTooLate)
 		return Decision[T]{Reason: ShedTooLate}
 	}
 	if g.Open() {
@@ -62,10 +63,10 @@ func (g *Gate[T]) Arrive(now time.Time, value T, p resilience.Priority, deadline
 	w, evicted := g.Queue.Push(now, value, p, deadline)
 	switch {
 	case w == nil:
-		g.shed[p][ShedQueueFull]++
+		g.turnAway(now, p, ShedQueueFull)
 	case evicted != nil:
 		evicted.begun = true // is over: GiveUp has nothing to add
-		g.shed[evicted.Priority][ShedQueueFull]++
+		g.turnAway(now, evicted.Priority, ShedQueueFull)
 	}
 	return Decision[T]{Waiting: w, Evicted: evicted, Reason: ShedQueueFull}
 }
@@ -76,6 +77,11 @@ func (g *Gate[T]) Open() bool { return g.Limit.Room() && g.Queue.Len() == 0 }
 func (g *Gate[T]) begin(now time.Time, p resilience.Priority) {
 	g.admitted[p]++
 	g.Limit.Begin(now)
+}
+
+func (g *Gate[T]) turnAway(now time.Time, p resilience.Priority, reason ShedReason) {
+	g.shed[p][reason]++
+	g.lastShed = now
 }
 
 // End ends a call that began, and has those begin that now may.
@@ -107,7 +113,7 @@ func (g *Gate[T]) GiveUp(now time.Time, w *Waiting[T], gone bool) (reason ShedRe
 	case gone:
 		reason = ShedCallerGone
 	}
-	g.shed[w.Priority][reason]++
+	g.turnAway(now, w.Priority, reason)
 	return reason, true
 }
 
@@ -118,6 +124,7 @@ type GateStats struct {
 	InFlight int
 	Waiting  int
 	Usual    time.Duration
+	LastShed time.Time // when a call was last turned away; zero: none was
 	Admitted [resilience.Priorities]uint64
 	Shed     [resilience.Priorities][ShedReasons]uint64
 }
@@ -126,6 +133,6 @@ type GateStats struct {
 func (g *Gate[T]) Stats() GateStats {
 	return GateStats{
 		Limit: g.Limit.Value(), InFlight: g.Limit.InFlight(), Waiting: g.Queue.Len(), Usual: g.Limit.Usual(),
-		Admitted: g.admitted, Shed: g.shed,
+		LastShed: g.lastShed, Admitted: g.admitted, Shed: g.shed,
 	}
 }

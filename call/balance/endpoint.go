@@ -123,6 +123,10 @@ func (e *Endpoint) Observe(now time.Time, took time.Duration, outcome Outcome) {
 	}
 }
 
+// Silent tells that none of the calls in flight has been answered for unusually long: for
+// a moment the endpoint is passed over like one that cannot be reached, unless it answers.
+func (e *Endpoint) Silent(now time.Time) { e.suspect.Store(now.UnixNano() + int64(suspicion)) }
+
 // Latency returns the estimate that PeakEWMA goes by; 0 when nothing is known.
 func (e *Endpoint) Latency(now time.Time) time.Duration {
 	usual := 0.0
@@ -135,7 +139,17 @@ func (e *Endpoint) Latency(now time.Time) time.Duration {
 // Ejected reports whether the endpoint is left out at now for answering badly.
 func (e *Endpoint) Ejected(now time.Time) bool { return e.ejected.Load() > now.UnixNano() }
 
-// Suspect reports whether the endpoint could not be reached a moment before now.
+// EjectedUntil returns until when the endpoint is left out for answering badly; the zero
+// time when it is not at now.
+func (e *Endpoint) EjectedUntil(now time.Time) time.Time {
+	if until := e.ejected.Load(); until > now.UnixNano() {
+		return time.Unix(0, until)
+	}
+	return time.Time{}
+}
+
+// Suspect reports whether the endpoint could not be reached, or was silent, a moment
+// before now.
 func (e *Endpoint) Suspect(now time.Time) bool { return e.suspect.Load() > now.UnixNano() }
 
 // hash64 is FNV-1a with a final mix: the same in every process, unlike maphash.

@@ -103,6 +103,7 @@ func (s *Set) judge(now int64) {
 			bad := h.consecutive >= cfg.Consecutive || enough && rate < floor
 			if bad && !cfg.Off && out < mayEject(len(s.members), cfg.Share) {
 				out++
+				s.outs.Add(1)
 				h.times++
 				h.consecutive = 0
 				e.ejected.Store(now + int64(cfg.sentence(h.times)))

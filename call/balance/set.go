@@ -17,7 +17,8 @@ type Set struct {
 	clock atomic.Uint64 // virtual time of the last turn, float64 bits
 	busy  atomic.Uint64 // mean of the calls in flight when one more is made, float64 bits
 
-	all atomic.Pointer[Group]
+	all  atomic.Pointer[Group]
+	outs atomic.Uint64 // ejections so far
 
 	mu      sync.Mutex
 	members []*Endpoint
@@ -70,6 +71,9 @@ func (s *Set) Ejected(now time.Time) []*Endpoint {
 	}
 	return out
 }
+
+// Ejections returns how many times a member was ejected so far.
+func (s *Set) Ejections() uint64 { return s.outs.Load() }
 
 // Usual returns the latency that an unknown member is taken to have; 0 when nothing is
 // known yet.

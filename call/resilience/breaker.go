@@ -2,6 +2,7 @@ package resilience
 
 import (
 	"cmp"
+	"fmt"
 	"sync"
 	"time"
 
@@ -54,6 +55,17 @@ func (s BreakerState) String() string {
 
 // MarshalText writes the state as String does.
 func (s BreakerState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (s *BreakerState) UnmarshalText(text []byte) error {
+	for _, state := range []BreakerState{Closed, Open, HalfOpen} {
+		if state.String() == string(text) {
+			*s = state
+			return nil
+		}
+	}
+	return fmt.Errorf("breaker state %.40q is not one of closed, open, half-open", text)
+}
 
 // Breaker stops calls to a target that fails most of them. It counts over time, not
 // over a number of calls. Its state changes only when it is asked or told something:

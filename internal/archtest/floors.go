@@ -23,7 +23,7 @@ type Floor struct {
 
 // Named sets of patterns, to keep the table short.
 const (
-	chapters = "problem strictyaml page/... rest/... observe/... auth mtls call/... bus/... data/..." // the library without package muster
+	chapters = "problem strictyaml page/... rest/... observe/... auth mtls call/... bus/... cache/... data/..." // the library without package muster
 	library  = chapters + " ."
 	engines  = "platform/fleet/... platform/registry/... platform/gateway/... platform/broker/... platform/control/... platform/supervise/... platform/gen/... platform/telemetry/... platform/diagnose platform/dashboard/..."
 	stage    = "shop/proto/... shop/events shop/background shop/clock shop/query" // what the shop's services share
@@ -57,6 +57,9 @@ func Floors() []Floor {
 
 		{Folder: "bus", May: "problem", Tests: chapters},
 		{Folder: "bus/...", May: "problem bus/...", Tests: chapters},
+
+		{Folder: "cache", May: "problem bus", Tests: chapters},
+		{Folder: "cache/cachetest", May: "cache", Tests: chapters},
 
 		{Folder: "data/tx", May: "problem", Tests: chapters},
 		{Folder: "data/migrate", May: "problem data/tx", Tests: chapters},
@@ -102,7 +105,7 @@ func Floors() []Floor {
 		{Folder: "platform/gen/...", May: "platform/gen/..."},
 		{Folder: "platform/preflight/...", May: chapters + " platform/fleet/... platform/supervise/...", Tests: chapters},
 		{Folder: "platform/load/...", May: "problem strictyaml call/resilience platform/load/...", Tests: chapters},
-		{Folder: "platform/drill/...", May: library + " drivers/... platform/load/... platform/drill/... " + engines, Tests: ""},
+		{Folder: "platform/drill/...", May: library + " drivers/... platform/load/... platform/local platform/drill/... " + engines, Tests: ""},
 		{Folder: "platform/cmd/muster/...", May: library + " drivers/... platform/... shop/...", Tests: "mustertest/..."},
 
 		// The shop: a service knows the contracts of the others, never their code.
@@ -119,7 +122,7 @@ func Floors() []Floor {
 
 		// Above the platform: the kit for tests, and what measures the binary from outside.
 		{Folder: "mustertest/...", May: library + " drivers/... mustertest/... " + engines, Tests: "shop/..."},
-		{Folder: "bench/...", May: "problem bus/... data/... drivers/... bench/..."},
+		{Folder: "bench/...", May: "problem call/... bus/... data/... drivers/... bench/..."},
 	}
 }
 

@@ -47,6 +47,20 @@ func (r *Report) Held() bool {
 	return len(r.Rows) > 0
 }
 
+// Err returns nil when every target held, else one line that names those that did not.
+func (r *Report) Err() error {
+	if r.Held() {
+		return nil
+	}
+	which := make([]string, 0, len(r.Rows))
+	for _, row := range r.Rows {
+		if !row.Held {
+			which = append(which, fmt.Sprintf("%s (%s, wanted %s)", row.What, row.Measured, row.Target))
+		}
+	}
+	return fmt.Errorf("not all targets held: %s", strings.Join(which, "; "))
+}
+
 // WriteTable prints the report for people.
 func (r *Report) WriteTable(w io.Writer) error {
 	var b strings.Builder

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/musterdev/muster/call"
 	"github.com/musterdev/muster/platform/gateway/admin"
 	"github.com/musterdev/muster/platform/gateway/route"
 	"github.com/musterdev/muster/problem"
@@ -35,6 +36,7 @@ func (e *edge) adminHandler() http.Handler {
 	handle("GET /v1/routes", func(*http.Request) (any, error) { return e.gateway.Table(), nil })
 	handle("PUT /v1/routes", func(r *http.Request) (any, error) { return e.putRoutes(r) })
 	handle("POST /v1/drain/{instance}", func(r *http.Request) (any, error) { return e.drainInstance(r) })
+	mux.Handle("GET /v1/calls", call.Handler(func() call.Seen { return call.Seen{Service: "edge", Calls: e.caller.Stats()} }))
 	handle("GET /v1/status", func(*http.Request) (any, error) { return e.status(), nil })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(e.metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -124,7 +126,7 @@ func (e *edge) awaitIdle(ctx context.Context, id string) int64 {
 	tick := time.NewTicker(often)
 	defer tick.Stop()
 	for {
-		n := e.caller.InFlight(id)
+		n := e.inFlight(id)
 		if n == 0 {
 			return 0
 		}
@@ -151,7 +153,7 @@ func (e *edge) status() admin.Status {
 	for _, service := range table.Services() {
 		list := []admin.Instance{}
 		for _, in := range e.drain.View(service).Instances() {
-			list = append(list, admin.Instance{ID: in.ID, Version: in.Version, State: string(in.State), InFlight: e.caller.InFlight(in.ID)})
+			list = append(list, admin.Instance{ID: in.ID, Version: in.Version, State: string(in.State), InFlight: e.inFlight(in.ID)})
 		}
 		s.Services[service] = list
 	}

@@ -7,13 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/musterdev/muster/call/discovery"
 	"github.com/musterdev/muster/observe"
+	"github.com/musterdev/muster/platform/gateway/l4"
 )
 
 // Config says what an edge is. The fields with a JSON name are those of its file.
@@ -32,11 +35,21 @@ type Config struct {
 	// NAME.1. "" logs nothing, unless AccessLogTo is set.
 	AccessLog string `json:"access_log"`
 
+	// Local is the port at which programs on this machine call services by name: see
+	// package local. 0: none.
+	Local int `json:"local,omitempty"`
+	// Services are known to the local proxy before their first instance comes.
+	Services []string `json:"services,omitempty"`
+	// TCP are the listeners of connections that are not HTTP, by host:port: see package l4.
+	TCP map[string]l4.Routes `json:"tcp,omitempty"`
+
 	// Telemetry makes spans and logs; its owner shuts it down. nil: trace ids are
 	// passed on, nothing else.
 	Telemetry *observe.Telemetry `json:"-"`
 	// Listener takes the place of Listen. Run closes it.
 	Listener net.Listener `json:"-"`
+	// LocalListener takes the place of Local. Run closes it.
+	LocalListener net.Listener `json:"-"`
 	// Resolver takes the place of Registry and StateDir.
 	Resolver discovery.Resolver `json:"-"`
 	// AccessLogTo takes the place of AccessLog. It is written from one goroutine.
@@ -77,6 +90,17 @@ func (c Config) check() error {
 	}
 	if _, _, err := net.SplitHostPort(cmp.Or(c.Listen, DefaultListen)); err != nil {
 		return fmt.Errorf("listen: %q is not host:port: %w", c.Listen, err)
+	}
+	if c.Local < 0 || c.Local > 65535 {
+		return fmt.Errorf("local: %d is not a port: it must be from 1 to 65535, or 0 for none", c.Local)
+	}
+	for _, addr := range slices.Sorted(maps.Keys(c.TCP)) {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return fmt.Errorf("tcp: %q is not host:port: %w", addr, err)
+		}
+		if err := c.TCP[addr].Validate(); err != nil {
+			return fmt.Errorf("tcp: %s: %w", addr, err)
+		}
 	}
 	return nil
 }

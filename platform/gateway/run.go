@@ -48,6 +48,8 @@ type edge struct {
 	listen  string
 	started time.Time
 
+	inside
+
 	mu    sync.Mutex // one change of the table at a time
 	since time.Time  // of the table in use
 }
@@ -82,6 +84,12 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err := e.build(&closing); err != nil {
 		return err
 	}
+	if err := e.caller.Report(telemetry.Meters.Meter("github.com/musterdev/muster/call")); err != nil {
+		return fmt.Errorf("metrics of calls: %w", err)
+	}
+	if err := e.openInside(ctx, telemetry, &closing); err != nil {
+		return err
+	}
 	engine := nethttp.New(nethttp.Config{Handler: own(telemetry.EdgeHandler(e.gateway)), Log: e.log})
 	return e.serve(ctx, engine, traffic, admin)
 }
@@ -97,12 +105,14 @@ func (e *edge) build(closing *closers) error {
 		closing.add(func() error { client.Close(); return nil })
 		resolver = client
 	}
+	e.from = resolver
 	e.drain = drain.New(resolver)
 	closing.add(func() error { e.drain.Close(); return nil })
 	e.caller = call.New(call.Config{Resolver: e.drain, Settings: resilience.Settings{Timeout: -1}, Wait: e.cfg.Wait, Log: e.log})
 	closing.add(func() error { e.caller.Close(); return nil })
 
 	access, err := e.openLog(closing)
+	e.access = access
 	if err != nil {
 		return err
 	}
@@ -143,7 +153,7 @@ func (e *edge) openLog(closing *closers) (*accesslog.Log, error) {
 
 func (e *edge) serve(ctx context.Context, engine Engine, traffic, admin net.Listener) error {
 	orders := &http.Server{Handler: e.adminHandler(), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(e.log.Handler(), slog.LevelDebug)}
-	failed := make(chan error, 2)
+	failed := make(chan error, 2+len(e.ways))
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := engine.Serve(traffic); err != nil {
@@ -155,6 +165,14 @@ func (e *edge) serve(ctx context.Context, engine Engine, traffic, admin net.List
 			failed <- fmt.Errorf("the admin socket %s failed: %w", e.cfg.Admin, err)
 		}
 	})
+	for _, way := range e.ways {
+		serving.Go(func() {
+			if err := way.engine.Serve(way.listen); err != nil {
+				failed <- fmt.Errorf("the %s failed: %w", way.name, err)
+			}
+		})
+		e.log.Info("serving too", "entrance", way.name)
+	}
 	e.log.Info("serving", "listen", e.listen, "routes", len(e.gateway.Table().Routes()), "admin", e.cfg.Admin)
 	if e.cfg.Ready != nil {
 		e.cfg.Ready(traffic.Addr())
@@ -167,9 +185,15 @@ func (e *edge) serve(ctx context.Context, engine Engine, traffic, admin net.List
 	e.log.Info("ending", "in_flight", e.gateway.InFlight())
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.cfg.EndWithin)
 	defer cancel()
-	if cut := engine.Shutdown(end); cut != nil {
-		e.log.Warn("requests were cut off at the end's bound", "bound", e.cfg.EndWithin.String())
+	var ending sync.WaitGroup
+	for _, way := range append(e.ways, entrance{engine: engine}) {
+		ending.Go(func() {
+			if cut := way.engine.Shutdown(end); cut != nil {
+				e.log.Warn("requests were cut off at the end's bound", "bound", e.cfg.EndWithin.String(), "entrance", way.name)
+			}
+		})
 	}
+	ending.Wait()
 	_ = orders.Close() // orders are not for an edge that ends
 	serving.Wait()
 	return err

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -42,12 +43,13 @@ type Queues struct {
 	Missing []Missing       `json:"missing"`
 }
 
-// Handler shows sagas and queues and takes orders, for the dashboard:
+// Handler shows sagas, queues and calls and takes orders, for the dashboard:
 //
 //	GET  /v1/ops/sagas?service=&name=&state=&limit=      SagaList
 //	GET  /v1/ops/sagas/{service}/{name}/{id}             SagaDetail
 //	POST /v1/ops/sagas/{service}/{name}/{id}/{order}     retry, skip or compensate; a saga.Note; SagaDetail
 //	GET  /v1/ops/queues                                  Queues
+//	GET  /v1/ops/calls                                   Calls
 //	POST /v1/ops/dead/{service}/{id}/{order}             redrive or discard
 //	POST /v1/ops/redrive                                 {"group"}: {"redriven"}
 //
@@ -60,6 +62,7 @@ func Handler(fleet func() *Fleet) http.Handler {
 		"GET /v1/ops/sagas/{service}/{name}/{id}":          h.saga,
 		"POST /v1/ops/sagas/{service}/{name}/{id}/{order}": h.interfere,
 		"GET /v1/ops/queues":                               h.queues,
+		"GET /v1/ops/calls":                                h.calls,
 		"POST /v1/ops/dead/{service}/{id}/{order}":         h.settle,
 		"POST /v1/ops/redrive":                             h.redrive,
 	} {
@@ -178,6 +181,12 @@ func (h *handler) queues(_ http.ResponseWriter, r *http.Request) (any, error) {
 		q.Missing = missing(unasked) // a fleet without events is whole
 	}
 	return q, nil
+}
+
+func (h *handler) calls(_ http.ResponseWriter, r *http.Request) (any, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), callsWithin)
+	defer cancel()
+	return h.fleet().calls(ctx), nil
 }
 
 func (h *handler) settle(_ http.ResponseWriter, r *http.Request) (any, error) {

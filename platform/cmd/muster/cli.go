@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/musterdev/muster"
+	"github.com/musterdev/muster/platform/cmd/muster/drills"
 	"github.com/musterdev/muster/platform/fleet"
 	"github.com/musterdev/muster/platform/local"
 	"github.com/musterdev/muster/platform/supervise/event"
@@ -56,6 +57,8 @@ type commands struct {
 	Engine engineCmd `cmd:"" hidden:"" help:"Run one of the platform's engines, as the supervisor does."`
 	Shop   shopCmd   `cmd:"" hidden:"" help:"Run one service of the shop, as the demo does."`
 
+	Stage stageCmd `cmd:"" hidden:"" help:"Run one service of a drill, as the drill does."`
+
 	Version kong.VersionFlag `help:"Print the version and end."`
 }
 
@@ -82,7 +85,7 @@ func run(ctx context.Context, args []string, t terminal) int {
 		kong.Description("Runs a team's services and everything around them."),
 		kong.Writers(t.out, t.err), kong.Exit(func(code int) { exited = code }),
 		kong.Vars{"version": version()}, kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(t))
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(t), kong.Bind(drills.Terminal{Out: t.out}))
 	if err != nil {
 		_, _ = fmt.Fprintln(t.err, "error:", err)
 		return exitUsage

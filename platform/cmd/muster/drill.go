@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/musterdev/muster/platform/cmd/muster/drills"
 	"github.com/musterdev/muster/platform/cmd/muster/gameday"
 	"github.com/musterdev/muster/platform/cmd/muster/reference"
 	"github.com/musterdev/muster/platform/drill"
@@ -21,6 +22,15 @@ type drillCmd struct {
 	ControlDown controlDownCmd `cmd:"" name:"control-down" help:"Keep control dead under load: no request may fail."`
 	History     historyCmd     `cmd:"" help:"Kill control again and again under load: what was seen before stays, and little is lost each time."`
 	BrokerDown  brokerDownCmd  `cmd:"" name:"broker-down" help:"Keep the broker dead under load: orders are taken on, none is lost, and a message that nobody can handle is found and mended."`
+
+	ServiceDown  drills.ServiceDown  `cmd:"" name:"service-down" help:"Kill and stop replicas under load: who may repeat a request sees nothing of it."`
+	RegistryDown drills.RegistryDown `cmd:"" name:"registry-down" help:"Keep the registry dead under load while services restart, and let four of five replicas die when it is back."`
+	Readdress    drills.Readdress    `cmd:"" help:"Move every instance to another port under load: no request may fail."`
+	Partition    drills.Partition    `cmd:"" help:"Cut the way between two services under load: what needs it does with less, and all is well again at once."`
+
+	RetryStorm   drills.RetryStorm   `cmd:"" name:"retry-storm" help:"Slow the last of three services down for a while: what is possible goes on, and all is well again at once."`
+	TrafficSpike drills.TrafficSpike `cmd:"" name:"traffic-spike" help:"Let three times as many visitors come as three services can serve: the most important are served."`
+	SlowReplica  drills.SlowReplica  `cmd:"" name:"slow-replica" help:"Slow one of ten replicas down: how long calls take, by the policy that chooses an instance."`
 }
 
 // drillFlags are those of every drill.
@@ -38,16 +48,7 @@ func (d drillFlags) report(t terminal, r *drill.Report) error {
 	if err := write(t.out); err != nil {
 		return err
 	}
-	if r.Held() {
-		return nil
-	}
-	var which []string
-	for _, row := range r.Rows {
-		if !row.Held {
-			which = append(which, fmt.Sprintf("%s (%s, wanted %s)", row.What, row.Measured, row.Target))
-		}
-	}
-	return notHeld(which)
+	return r.Err()
 }
 
 // rollingCmd replaces replicas.

@@ -36,6 +36,7 @@ type controlCmd struct {
 	Generation string                   `help:"Names this run of the fleet."`
 	Fleet      string                   `help:"Its name."`
 	Name       []string                 `help:"Name by which browsers ask for the dashboard."`
+	DNS        int                      `help:"Port on 127.0.0.1 at which services are found by DNS; 0 for none."`
 	Export     string                   `help:"OTLP backend that gets all telemetry too."`
 	Keep       map[string]time.Duration `help:"How long traces and logs are kept, by service; * is all others."`
 }
@@ -47,7 +48,7 @@ func (c *controlCmd) Run(ctx context.Context) error {
 	}
 	// without an exporter: beats and watches would drown a team's own traces
 	return muster.Run(ctx, []muster.Service{control.Service(control.Config{
-		StateDir: c.State, Generation: c.Generation, Fleet: c.Fleet, Export: c.Export, Retention: c.Keep, Headers: headers, Hosts: c.Name,
+		StateDir: c.State, Generation: c.Generation, Fleet: c.Fleet, Export: c.Export, Retention: c.Keep, Headers: headers, Hosts: c.Name, DNS: c.DNS,
 	})}, muster.LogTo(os.Stderr))
 }
 

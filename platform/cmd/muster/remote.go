@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/musterdev/muster/platform/ops"
 	"github.com/musterdev/muster/platform/supervise/ctl"
 )
 
@@ -33,23 +32,6 @@ func answered[T any](ctx context.Context, d fleetDir, within time.Duration, ask 
 		err = fmt.Errorf("%s: the supervisor has not answered for %s: continue it if it is stopped (fg, or kill -CONT PID), else end it (kill -9 PID)", d.Dir, within)
 	}
 	return v, err
-}
-
-// psCmd shows what runs.
-type psCmd struct {
-	fleetDir
-	JSON bool `name:"json" help:"Print JSON."`
-}
-
-func (c *psCmd) Run(ctx context.Context, t terminal) error {
-	st, err := answered(ctx, c.fleetDir, patience, (*ctl.Client).Status)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return writeJSON(t.out, st)
-	}
-	return ops.WriteStatus(t.out, st)
 }
 
 // scaleCmd changes how many replicas run.

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/musterdev/muster/call"
 	"github.com/musterdev/muster/platform/gateway/route"
 	"github.com/musterdev/muster/problem"
 )
@@ -76,6 +77,13 @@ func (c *Client) Drain(ctx context.Context, instance string) error {
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	var s Status
 	err := c.call(ctx, http.MethodGet, "/v1/status", nil, &s)
+	return s, err
+}
+
+// Calls returns how the calls of the edge to the services stand.
+func (c *Client) Calls(ctx context.Context) (call.Seen, error) {
+	var s call.Seen
+	err := c.call(ctx, http.MethodGet, "/v1/calls", nil, &s)
 	return s, err
 }
 

@@ -22,6 +22,7 @@ type Exchange struct {
 	Path      string // canonical once Route has returned
 	RequestID string
 	TraceID   string // "" without a trace
+	RPC       bool   // it is a gRPC call
 
 	Target  *route.Target // nil until Route has found one
 	Version string        // of the service; "" any
@@ -34,7 +35,8 @@ type Exchange struct {
 	Broken   bool   // the instance broke off after its answer began
 	Err      error  // why the edge itself failed the request
 
-	start time.Time
+	start  time.Time
+	inside bool // asked by a program of the fleet
 }
 
 // Begin starts the clock and counts the request as in flight. An id from outside is
@@ -43,7 +45,7 @@ func (g *Gateway) Begin(x *Exchange, method, requestID string) {
 	if !observe.ValidRequestID(requestID) {
 		requestID = newRequestID()
 	}
-	x.Method, x.RequestID, x.GRPC, x.start = method, requestID, -1, time.Now()
+	x.Method, x.RequestID, x.GRPC, x.start, x.inside = method, requestID, -1, time.Now(), g.cfg.Find != nil
 	g.metrics.running.Add(1)
 }
 
@@ -60,6 +62,10 @@ func (g *Gateway) Route(x *Exchange, host, rawPath string) (err error) {
 		return err
 	}
 	x.Host, x.Path = host, path
+	if g.cfg.Find != nil {
+		x.Target, err = g.cfg.Find(x)
+		return err
+	}
 	if x.Target = g.Table().Match(host, path); x.Target == nil {
 		return problem.New(problem.NotFound, "no service is routed at this path")
 	}
@@ -72,8 +78,15 @@ func (g *Gateway) Route(x *Exchange, host, rawPath string) (err error) {
 // Op describes the call to the service that Route found. key is the request's
 // Idempotency-Key.
 func (x *Exchange) Op(key string) call.Op {
+	name := x.Method + " " + x.Target.Path
+	switch {
+	case x.inside && x.RPC:
+		name = x.Path
+	case x.inside:
+		name = x.Method + " " + x.Path
+	}
 	return call.Op{
-		Service: x.Target.Service, Name: x.Method + " " + x.Target.Path, Endpoint: x.endpoint(),
+		Service: x.Target.Service, Name: name, Route: x.Method + " " + x.Path, Endpoint: x.endpoint(),
 		Version: x.Version, Idempotent: call.Idempotent(x.Method, key),
 	}
 }

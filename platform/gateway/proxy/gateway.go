@@ -27,6 +27,13 @@ type Config struct {
 	// Caller makes the calls. Its Timeout should be negative: the Gateway's own
 	// AnswerTimeout lets long uploads be.
 	Caller *call.Caller
+	// Name is in the names of the metrics: muster_NAME_requests_total. "" means edge.
+	Name string
+	// Find, where it is set, makes this the proxy of programs inside the fleet. It finds
+	// the target in place of the table, by Host, Path and RPC of the exchange; its error is
+	// a *problem.Error. Such a program is trusted as a service is that calls by itself: the
+	// rules of calls see its own path, its priority stays, nothing is said of where it is.
+	Find func(x *Exchange) (*route.Target, error)
 	// Resolver is the Caller's own. Services of a new table are watched at once.
 	Resolver discovery.Resolver
 	// Metrics gets the Gateway's metrics.
@@ -54,11 +61,12 @@ type Gateway struct {
 // another Gateway registered there.
 func New(cfg Config) (*Gateway, error) {
 	cfg.AnswerTimeout = cmp.Or(cfg.AnswerTimeout, 30*time.Second)
+	cfg.Name = cmp.Or(cfg.Name, "edge")
 	if cfg.Faults == nil {
 		cfg.Faults = slog.New(slog.DiscardHandler)
 	}
-	g := &Gateway{cfg: cfg, metrics: newMetrics()}
-	if err := g.metrics.register(cfg.Metrics, cfg.Log); err != nil {
+	g := &Gateway{cfg: cfg, metrics: newMetrics(cfg.Name)}
+	if err := g.metrics.register(cfg); err != nil {
 		return nil, err
 	}
 	g.buffers.New = func() any { return new([bufferSize]byte) }

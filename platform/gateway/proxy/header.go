@@ -61,7 +61,7 @@ func (t *transit) outbound() http.Header {
 	connection := in["Connection"]
 	out := make(http.Header, len(in)+6)
 	for name, values := range in {
-		if hopByHop(name) || untrusted(name) || connection != nil && named(connection, name) {
+		if hopByHop(name) || !t.inside && untrusted(name) || connection != nil && named(connection, name) {
 			continue
 		}
 		out[name] = values
@@ -78,6 +78,10 @@ func (t *transit) outbound() http.Header {
 	if _, ok := out["User-Agent"]; !ok {
 		out["User-Agent"] = []string{""} // net/http would name itself
 	}
+	out[observe.RequestIDHeader] = []string{t.RequestID}
+	if t.inside {
+		return out
+	}
 	if ip, _, err := net.SplitHostPort(t.in.RemoteAddr); err == nil {
 		out["X-Forwarded-For"] = []string{ip}
 	}
@@ -87,7 +91,6 @@ func (t *transit) outbound() http.Header {
 	}
 	out["X-Forwarded-Proto"] = []string{proto}
 	out["X-Forwarded-Host"] = []string{t.in.Host}
-	out[observe.RequestIDHeader] = []string{t.RequestID}
 	return out
 }
 

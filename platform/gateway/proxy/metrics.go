@@ -6,7 +6,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/musterdev/muster/platform/gateway/accesslog"
 	"github.com/musterdev/muster/platform/gateway/route"
 	"github.com/musterdev/muster/problem"
 )
@@ -21,38 +20,41 @@ type metrics struct {
 	failures *prometheus.CounterVec
 }
 
-func newMetrics() *metrics {
+// newMetrics names them after the gateway: muster_edge_requests_total.
+func newMetrics(gateway string) *metrics {
+	name := func(of string) string { return "muster_" + gateway + "_" + of }
 	return &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "muster_edge_requests_total", Help: "Requests that ended.",
+			Name: name("requests_total"), Help: "Requests that ended.",
 		}, []string{"route", "method_class", "status_class"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "muster_edge_request_duration_seconds", Help: "Time from a request's header to the end of its answer; upgraded connections left out.",
+			Name: name("request_duration_seconds"), Help: "Time from a request's header to the end of its answer; upgraded connections left out.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route"}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "muster_edge_retries_total", Help: "Attempts at instances beyond a request's first.",
+			Name: name("retries_total"), Help: "Attempts at instances beyond a request's first.",
 		}, []string{"route"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "muster_edge_upstream_failures_total", Help: "Attempts that brought no whole answer, by service.",
+			Name: name("upstream_failures_total"), Help: "Attempts that brought no whole answer, by service.",
 		}, []string{"service"}),
 	}
 }
 
-func (m *metrics) register(r prometheus.Registerer, log *accesslog.Log) error {
+func (m *metrics) register(cfg Config) error {
+	log := cfg.Log
 	all := []prometheus.Collector{
 		m.requests, m.duration, m.retries, m.failures,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "muster_edge_requests_in_flight", Help: "Requests under way, streams and upgraded connections among them.",
+			Name: "muster_" + cfg.Name + "_requests_in_flight", Help: "Requests under way, streams and upgraded connections among them.",
 		}, func() float64 { return float64(m.running.Load()) }),
 	}
 	if log != nil {
 		all = append(all, prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "muster_edge_access_log_dropped_total", Help: "Requests that the access log has no line of.",
+			Name: "muster_" + cfg.Name + "_access_log_dropped_total", Help: "Requests that the access log has no line of.",
 		}, func() float64 { return float64(log.Dropped()) }))
 	}
 	for _, c := range all {
-		if err := r.Register(c); err != nil {
+		if err := cfg.Metrics.Register(c); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/musterdev/muster/call"
+	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/platform/gateway/proxy"
 	"github.com/musterdev/muster/platform/gateway/route"
 	"github.com/musterdev/muster/problem"
@@ -268,4 +269,21 @@ func scrape(t *testing.T, e *edge) string {
 	w := httptest.NewRecorder()
 	handler(e).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	return w.Body.String()
+}
+
+// What counts for a request at the edge is the rule of its own path, not of the edge's
+// route, and a client cannot raise its priority itself.
+func TestPriorityIsSetAtTheEdge(t *testing.T) {
+	got := make(chan string, 1)
+	catalog := serve(t, "catalog-1", "catalog", func(_ http.ResponseWriter, r *http.Request) { got <- r.Header.Get(resilience.PriorityHeader) })
+	e := newEdge(t, []route.Route{{Path: "/", Service: "catalog"}}, nil, catalog)
+	e.fleet.View("catalog").SetSettings([]byte(`{"priority":"low","routes":{"GET /v1/products/{id}":{"priority":"critical"},"POST /":{}}}`))
+	c := client(t, false)
+	for request, want := range map[string]string{"GET /v1/products/7": "critical", "GET /v1/products": "low", "POST /x": ""} {
+		method, path, _ := strings.Cut(request, " ")
+		must(t, c, method, e.url+path, nil, resilience.PriorityHeader, "high")
+		if p := <-got; p != want {
+			t.Errorf("%s came with the priority %q, want %q", request, p, want)
+		}
+	}
 }

@@ -46,6 +46,7 @@ var errSilent = errors.New("no answer in time")
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t := &transit{gateway: g, w: w, control: http.NewResponseController(w), in: r, grpc: isGRPC(r)}
 	g.Begin(&t.Exchange, r.Method, r.Header.Get(observe.RequestIDHeader))
+	t.RPC = t.grpc
 	defer t.end()
 	if sc := trace.SpanContextFromContext(r.Context()); sc.HasTraceID() {
 		t.TraceID = sc.TraceID().String()
@@ -92,13 +93,13 @@ func (t *transit) pass() (err error) {
 	}
 	header := t.outbound()
 	op := t.Op(header.Get("Idempotency-Key"))
-	if p := t.gateway.cfg.Caller.Priority(op); p != resilience.Normal {
+	if p := t.priority(op); p != resilience.Normal {
 		ctx = resilience.WithPriority(ctx, p)
 	}
 	ctx, asked := t.asks(ctx, header, op)
 	defer func() { asked(err) }()
 	t.trace = httptrace.ClientTrace{
-		GetConn:        func(addr string) { t.gateway.Attempt(&t.Exchange, addr) },
+		GetConn:        t.attempts,
 		Got1xxResponse: t.interim,
 	}
 	out := r.WithContext(httptrace.WithClientTrace(ctx, &t.trace))
@@ -127,6 +128,28 @@ func (t *transit) pass() (err error) {
 			t.Target.Service, res.StatusCode)
 	}
 	return t.answer(res)
+}
+
+// priority is that of the work the request is made for: a program of the fleet says it, a
+// request from outside has what its route gives it.
+func (t *transit) priority(op call.Op) resilience.Priority {
+	if !t.inside {
+		return t.gateway.cfg.Caller.Priority(op)
+	}
+	p, err := resilience.ParsePriority(t.in.Header.Get(resilience.PriorityHeader))
+	if err != nil {
+		return resilience.Normal // there is none, or one that nobody understands
+	}
+	return p
+}
+
+// attempts notes an attempt; two may be made at a time, and one that lost begin late.
+func (t *transit) attempts(addr string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.answered {
+		t.gateway.Attempt(&t.Exchange, addr)
+	}
 }
 
 // check refuses what the edge does not pass on although it has a route.

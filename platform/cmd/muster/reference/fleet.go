@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/musterdev/muster"
 	"github.com/musterdev/muster/platform/fleet"
 	"github.com/musterdev/muster/platform/local"
+	"github.com/musterdev/muster/platform/preflight"
 	"github.com/musterdev/muster/platform/supervise/event"
 	"github.com/musterdev/muster/platform/supervise/instance"
 	"github.com/musterdev/muster/shop"
@@ -34,6 +36,10 @@ type Options struct {
 
 	Out    io.Writer         // told what is left out
 	Events func(event.Event) // of the fleet; nil: nobody is told
+
+	// Registry returns the registry's URL that a service is told, given the registry's own;
+	// nil: that.
+	Registry func(service, url string) string
 
 	inProcess bool
 }
@@ -61,6 +67,9 @@ const cardProcessor = "card"
 func Open(ctx context.Context, o Options) (*Fleet, error) {
 	f, err := o.file()
 	if err != nil {
+		return nil, err
+	}
+	if err := o.registry(f); err != nil {
 		return nil, err
 	}
 	up, err := local.Start(ctx, local.Config{Fleet: f, Dir: o.Dir, Single: o.Single, Events: o.Events})
@@ -125,6 +134,28 @@ func (o *Options) file() (*fleet.Fleet, error) {
 		}
 	}
 	return f, nil
+}
+
+// registry tells services where the registry is when that is not where it listens.
+func (o *Options) registry(f *fleet.Fleet) error {
+	if o.Registry == nil {
+		return nil
+	}
+	if err := preflight.ChoosePorts(f); err != nil {
+		return err
+	}
+	own := fmt.Sprintf("http://127.0.0.1:%d", f.Control.Port)
+	for i := range f.Services {
+		s := &f.Services[i]
+		if url := o.Registry(s.Name, own); url != own {
+			s.Env = maps.Clone(s.Env)
+			if s.Env == nil {
+				s.Env = map[string]string{}
+			}
+			s.Env["MUSTER_REGISTRY_URL"] = url
+		}
+	}
+	return nil
 }
 
 // anyPort is the environment, but engines whose port it does not say take a free one.

@@ -1,0 +1,62 @@
+package drills
+
+import (
+	"context"
+	"time"
+
+	"github.com/musterdev/muster/platform/drill"
+	"github.com/musterdev/muster/platform/drill/stage"
+	"github.com/musterdev/muster/platform/drill/storm"
+)
+
+// StageVerb is the hidden verb that runs a service of these drills.
+const StageVerb = "stage"
+
+// stormFlags are those of the drills that give services trouble for a while.
+type stormFlags struct {
+	For  time.Duration `default:"10s" help:"How long the trouble lasts, in whole seconds."`
+	Rate float64       `placeholder:"N" help:"Requests a second that each service can do; 600, or 100 with --textbook."`
+	Seed uint64        `placeholder:"N" help:"Makes arrivals and choices repeatable."`
+	JSON bool          `name:"json" help:"Print the report as JSON."`
+}
+
+func (f stormFlags) config() (storm.Config, error) {
+	if err := within(f.For, time.Second, 10*time.Minute); err != nil {
+		return storm.Config{}, err
+	}
+	if f.Rate != 0 && !(f.Rate >= 10 && f.Rate <= 10_000) {
+		return storm.Config{}, usage("--rate must be 10 to 10000")
+	}
+	command, err := stage.Itself(StageVerb)
+	return storm.Config{Command: command, For: f.For, Seed: f.Seed, Capacity: f.Rate}, err
+}
+
+func (f stormFlags) run(ctx context.Context, t Terminal, textbook bool, run func(context.Context, storm.Config) (*drill.Report, error)) error {
+	cfg, err := f.config()
+	if err != nil {
+		return err
+	}
+	cfg.Textbook = textbook
+	r, err := run(ctx, cfg)
+	return t.report(r, err, f.JSON)
+}
+
+// RetryStorm has the last of three services work at a quarter of its speed.
+type RetryStorm struct {
+	stormFlags
+
+	Textbook bool `help:"Show what three retries with backoff and jitter make of it, without Muster's defaults."`
+}
+
+// Run runs the drill.
+func (c *RetryStorm) Run(ctx context.Context, t Terminal) error {
+	return c.run(ctx, t, c.Textbook, storm.Retry)
+}
+
+// TrafficSpike has three times as many visitors come as can be served.
+type TrafficSpike struct{ stormFlags }
+
+// Run runs the drill.
+func (c *TrafficSpike) Run(ctx context.Context, t Terminal) error {
+	return c.run(ctx, t, false, storm.Spike)
+}

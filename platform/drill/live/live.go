@@ -1,0 +1,151 @@
+// Package live is what drills share that break a fleet of real processes: who runs in
+// it, and traffic from an open loop whose verdict goes into a report.
+package live
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/musterdev/muster/platform/drill"
+	"github.com/musterdev/muster/platform/load"
+	"github.com/musterdev/muster/platform/supervise"
+	"github.com/musterdev/muster/platform/supervise/instance"
+)
+
+// Fleet is a fleet as its supervisor has it; *supervise.Supervisor is one.
+type Fleet interface {
+	Status() supervise.Status
+	// KillFor ends an instance or an engine by SIGKILL; it stays away for so long.
+	KillFor(id string, away time.Duration) error
+	Scale(ctx context.Context, service string, n int) error
+	Replace(ctx context.Context, service string) error
+}
+
+// Instances returns the instances of a service.
+func Instances(f Fleet, service string) []instance.Status {
+	for _, s := range f.Status().Services {
+		if s.Name == service {
+			return s.Instances
+		}
+	}
+	return nil
+}
+
+// Ready returns the instances of a service that are ready.
+func Ready(f Fleet, service string) []instance.Status {
+	return slices.DeleteFunc(Instances(f, service), func(i instance.Status) bool { return i.Phase != instance.Ready })
+}
+
+// EngineReady reports whether an engine is ready.
+func EngineReady(f Fleet, name string) bool {
+	return slices.ContainsFunc(f.Status().Engines, func(e instance.Status) bool {
+		return e.Service == name && e.Phase == instance.Ready
+	})
+}
+
+// look is how often a condition is looked at.
+const look = 20 * time.Millisecond
+
+// Until waits until a condition holds, and returns how long that took; false when it did
+// not within the time, or ctx ended.
+func Until(ctx context.Context, within time.Duration, holds func() bool) (time.Duration, bool) {
+	for began := time.Now(); ; {
+		if holds() {
+			return time.Since(began), true
+		}
+		if time.Since(began) > within || Pause(ctx, look) != nil {
+			return time.Since(began), false
+		}
+	}
+}
+
+// Whole waits until a service has n ready instances, or returns what it has.
+func Whole(ctx context.Context, f Fleet, service string, n int) error {
+	if _, ok := Until(ctx, time.Minute, func() bool { return len(Ready(f, service)) >= n }); !ok {
+		return fmt.Errorf("%s has %d ready instances of %d after a minute", service, len(Ready(f, service)), n)
+	}
+	return ctx.Err()
+}
+
+// Pause returns nil when d has passed, else why ctx ended.
+func Pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Traffic is a plan that runs.
+type Traffic struct {
+	run    sync.WaitGroup
+	result load.Result
+	err    error
+}
+
+// lag is what the generator may be late: these drills judge what became of requests, not
+// how long they took.
+const lag = time.Second
+
+// Begin lets a plan's visitors arrive at a rate for so long, beside what the drill does.
+func Begin(ctx context.Context, plan load.Plan, rate load.Rate, length time.Duration) *Traffic {
+	t := &Traffic{}
+	plan.Stages = []load.Stage{{Rate: rate, For: length}}
+	t.run.Go(func() { t.result, t.err = load.Run(ctx, plan, load.Config{MaxLag: lag}) })
+	return t
+}
+
+// End waits for the last visitor.
+func (t *Traffic) End() (load.Result, error) {
+	t.run.Wait()
+	return t.result, t.err
+}
+
+// NoneFailed ends the traffic and adds its row: nobody's request failed, and there were
+// some.
+func (t *Traffic) NoneFailed(r *drill.Report, what string) error {
+	got, err := t.End()
+	if err != nil {
+		return err
+	}
+	r.Add(what+": failed requests", "0", fmt.Sprintf("%d of %d", got.Failed+got.Dropped, got.Offered), got.Failed+got.Dropped == 0 && got.OK > 0 && got.Void == "")
+	Tell(r, what, got)
+	return nil
+}
+
+// Tell notes what else is worth knowing of a result.
+func Tell(r *drill.Report, what string, got load.Result) {
+	r.Note("%s: %.0f visits/s, p50 %s, p99 %s, the longest %s; the generator was late by %s (p99)", what,
+		float64(got.Offered)/max(1e-9, got.Elapsed.Seconds()), short(got.Response.P50), short(got.Response.P99), short(got.Response.Max), short(got.Lag.P99))
+	for _, f := range got.Failures {
+		r.Note("%s: %s", what, f)
+	}
+	if got.Void != "" {
+		r.Note("%s: nothing here may be believed: %s", what, got.Void)
+	}
+}
+
+func short(d time.Duration) string { return d.Round(100 * time.Microsecond).String() }
+
+// Codes writes how often each status came, the statuses in order.
+func Codes(list ...load.Requests) string {
+	sum := map[string]int64{}
+	for _, l := range list {
+		for code, n := range l.Status {
+			sum[code] += n
+		}
+	}
+	var words []string
+	for code, n := range sum {
+		words = append(words, fmt.Sprintf("%s: %d", code, n))
+	}
+	slices.Sort(words)
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,109 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+
+	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/observe"
+	"github.com/musterdev/muster/platform/gateway/accesslog"
+	"github.com/musterdev/muster/platform/gateway/l4"
+	"github.com/musterdev/muster/platform/gateway/local"
+	"github.com/musterdev/muster/platform/gateway/nethttp"
+)
+
+// entrance is one way into the fleet: a listener and what serves it.
+type entrance struct {
+	name   string
+	listen net.Listener
+	engine Engine
+}
+
+var _ Engine = (*l4.Proxy)(nil)
+
+// inside is what an edge has for the entrances of the fleet's own programs.
+type inside struct {
+	from   discovery.Resolver // with the instances that are drained here
+	access *accesslog.Log     // nil: none
+	tcp    []*l4.Proxy
+	ways   []entrance
+}
+
+// openInside opens the entrances beside that of clients from outside: for programs on this
+// machine that call services by name, and for connections that are not HTTP.
+func (e *edge) openInside(ctx context.Context, telemetry *observe.Telemetry, closing *closers) error {
+	if err := e.openLocal(ctx, telemetry, closing); err != nil {
+		return err
+	}
+	for _, addr := range slices.Sorted(maps.Keys(e.cfg.TCP)) {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+		if err != nil {
+			return fmt.Errorf("the edge cannot listen on %s: %w: choose another port or end the program that has it", addr, err)
+		}
+		closing.add(func() error { _ = l.Close(); return nil }) // most often the engine has
+		proxy, err := l4.New(l4.Config{Resolver: e.drain, Routes: e.cfg.TCP[addr], Wait: e.cfg.Wait, Log: e.log})
+		if err != nil {
+			return fmt.Errorf("tcp: %s: %w", addr, err)
+		}
+		if err := proxy.Register(e.metrics, addr); err != nil {
+			return err
+		}
+		e.tcp = append(e.tcp, proxy)
+		e.ways = append(e.ways, entrance{"connections at " + addr, l, proxy})
+	}
+	return nil
+}
+
+func (e *edge) openLocal(ctx context.Context, telemetry *observe.Telemetry, closing *closers) error {
+	if e.cfg.Local == 0 && e.cfg.LocalListener == nil {
+		return nil
+	}
+	l := e.cfg.LocalListener
+	if l == nil {
+		var err error
+		if l, err = local.Listen(ctx, e.cfg.Local); err != nil {
+			return err
+		}
+	}
+	closing.add(func() error { _ = l.Close(); return nil }) // most often the engine has
+	proxy, err := local.New(local.Config{
+		Caller: e.caller, Resolver: e.drain, Names: e.names, Services: e.cfg.Services, Metrics: e.metrics, Log: e.access, Faults: e.log,
+	})
+	if err != nil {
+		return err
+	}
+	// programs of the fleet are believed what they say of their trace
+	engine := nethttp.New(nethttp.Config{Handler: telemetry.Handler(proxy), Log: e.log})
+	e.ways = append(e.ways, entrance{"local proxy at " + l.Addr().String(), l, engine})
+	return nil
+}
+
+// lister is a Resolver that can say which services there are.
+type lister interface {
+	Catalog(ctx context.Context) (discovery.Catalog, error)
+}
+
+var errUnlisted = errors.New("it does not list its services")
+
+// names returns the services that the registry has seen.
+func (e *edge) names(ctx context.Context) ([]string, error) {
+	from, ok := e.from.(lister)
+	if !ok {
+		return nil, errUnlisted
+	}
+	catalog, err := from.Catalog(ctx)
+	return slices.Collect(maps.Keys(catalog.Services)), err
+}
+
+// inFlight returns how much is under way at an instance, by all entrances.
+func (e *edge) inFlight(id string) int64 {
+	n := e.caller.InFlight(id)
+	for _, p := range e.tcp {
+		n += p.InFlight(id)
+	}
+	return n
+}

@@ -1,0 +1,137 @@
+package ops
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/musterdev/muster/call"
+	"github.com/musterdev/muster/call/admission"
+	"github.com/musterdev/muster/call/resilience"
+)
+
+// WriteUnusual writes, for people, what is not as it should be with calls; nothing
+// while all is well. Who did not answer is left to other tables.
+func (c Calls) WriteUnusual(out io.Writer) error {
+	w := columns(out)
+	first := true
+	for _, s := range c.Callers {
+		for _, said := range s.Unusual {
+			if first {
+				_, _ = fmt.Fprintln(w, "\nCALLER\tUNUSUAL")
+			}
+			first = false
+			_, _ = fmt.Fprintf(w, "%s\t%s\n", caller(s.Seen), said)
+		}
+	}
+	return w.Flush()
+}
+
+func caller(s call.Seen) string { return cmp.Or(s.Instance, s.Service) }
+
+// Write writes how calls stand, for people: what becomes of them by route, what each
+// caller thinks of each instance, how each server's door stands, and what is unusual.
+func (c Calls) Write(out io.Writer) error {
+	w := columns(out)
+	_, _ = fmt.Fprintln(w, "CALLER\tSERVICE\tROUTE\tCALLS\tFAILED\tATTEMPTS\tRETRIED\tDENIED\tHEDGED\tBREAKER\tBULKHEAD\tFELL BACK")
+	for _, s := range c.Callers {
+		for _, to := range s.Calls {
+			for _, r := range to.Routes {
+				writeRoute(w, caller(s.Seen), to.Service, r)
+			}
+		}
+	}
+	_ = w.Flush() // another table begins
+	_, _ = fmt.Fprintln(w, "\nCALLER\tINSTANCE\tSTATE\tIN FLIGHT\tLATENCY\tLEFT OUT")
+	for _, s := range c.Callers {
+		for _, to := range s.Calls {
+			for _, i := range to.Instances {
+				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", caller(s.Seen), i.ID, stateOf(i), i.InFlight, known(i.Latency), left(i.EjectedUntil, s.At))
+			}
+		}
+	}
+	_ = w.Flush()
+	_, _ = fmt.Fprintln(w, "\nSERVER\tPLACES TAKEN\tWAITING\tTAKEN IN\tTURNED AWAY")
+	for _, s := range c.Callers {
+		if a := s.Admission; a != nil {
+			var admitted uint64
+			for _, n := range a.Admitted {
+				admitted += n
+			}
+			_, _ = fmt.Fprintf(w, "%s\t%d of %d\t%d\t%d\t%s\n", caller(s.Seen), a.InFlight, a.Limit, a.Waiting, admitted, turned(a))
+		}
+	}
+	for i, m := range c.Missing {
+		if i == 0 {
+			_, _ = fmt.Fprintln(w)
+		}
+		_, _ = fmt.Fprintln(w, "not asked:", m.Error)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return c.WriteUnusual(out)
+}
+
+func writeRoute(w io.Writer, from, to string, r call.RouteStats) {
+	if r.Calls == 0 && r.Route != "" {
+		return
+	}
+	breaker, bulkhead, fell := "-", "-", "-"
+	if b := r.Breaker; b != nil {
+		breaker = b.State.String()
+	}
+	if b := r.Bulkhead; b != nil {
+		bulkhead = fmt.Sprintf("%d of %d", b.InFlight, b.Max)
+		if b.Waiting > 0 {
+			bulkhead += fmt.Sprintf(", %d wait", b.Waiting)
+		}
+	}
+	if f := r.Fallback; f != nil {
+		fell = fmt.Sprint(f.LastGood + f.Func + f.Value)
+	}
+	var hedged uint64
+	if r.Hedge != nil {
+		hedged = r.Hedge.Second
+	}
+	_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t%s\n", from, to, cmp.Or(r.Route, "*"),
+		r.Calls, r.Failed, r.Attempts.All(), r.Retries.Repeat, r.Budget.Denied, hedged, breaker, bulkhead, fell)
+}
+
+func stateOf(i call.InstanceStats) string {
+	if i.Suspect {
+		return i.State + ", not reached"
+	}
+	return i.State
+}
+
+func known(d time.Duration) string {
+	if d == 0 {
+		return "-"
+	}
+	return d.Round(10 * time.Microsecond).String()
+}
+
+func left(until, now time.Time) string {
+	if !until.After(now) {
+		return "-"
+	}
+	return "for " + until.Sub(now).Round(time.Second).String()
+}
+
+// turned tells how many calls of which priorities were turned away.
+func turned(a *admission.GateStats) string {
+	var by []string
+	for p := range resilience.Priority(resilience.Priorities) {
+		var n uint64
+		for _, m := range a.Shed[p] {
+			n += m
+		}
+		if n > 0 {
+			by = append(by, fmt.Sprintf("%d %s", n, p))
+		}
+	}
+	return cmp.Or(strings.Join(by, ", "), "0")
+}

@@ -87,6 +87,10 @@ bench-bus: ## Measure the bus beside plain JetStream
 bench-telemetry: build ## Measure the store of traces, and what telemetry costs the shop
 	@go run ./bench -write docs/benchmarks.md telemetry; s=$$?; go run ./bench -write docs/benchmarks.md cost && exit $$s
 
+.PHONY: bench-call
+bench-call: ## Measure what a call's policies cost, beside failsafe-go and grpc-go
+	@go run ./bench -write docs/benchmarks.md call
+
 .PHONY: clean
 clean: ## Remove what was built and what ran
 	@rm -rf bin .muster

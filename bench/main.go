@@ -25,11 +25,11 @@ func main() {
 	rounds := flag.Int("rounds", 5, "rounds; medians and ranges are over them")
 	write := flag.String("write", "", "file whose section is replaced by the result, such as docs/benchmarks.md")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [flags] start|first|edge|saga|bus|telemetry|cost, or bench with-postgres COMMAND")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [flags] start|first|edge|saga|bus|telemetry|cost|call, or bench with-postgres COMMAND")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	measures := map[string]func(context.Context, string, int) (*result, error){"start": start, "first": first, "edge": edge, "saga": benchSaga, "bus": benchBus, "telemetry": benchTelemetry, "cost": benchCost}
+	measures := map[string]func(context.Context, string, int) (*result, error){"start": start, "first": first, "edge": edge, "saga": benchSaga, "bus": benchBus, "telemetry": benchTelemetry, "cost": benchCost, "call": benchCall}
 	measure := measures[flag.Arg(0)]
 	if flag.NArg() != 1 || measure == nil || *rounds < 1 {
 		flag.Usage()

@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -150,7 +151,7 @@ func (m *meters) route(o metric.Observer, r RouteStats, with []attribute.KeyValu
 	all := metric.WithAttributes(with...)
 	by := func(i metric.Int64Observable, name string, values map[string]uint64) {
 		for value, n := range values {
-			set := append(with[:len(with):len(with)], attribute.String(name, value))
+			set := slices.Concat(with, []attribute.KeyValue{attribute.String(name, value)})
 			o.ObserveInt64(i, int64(n), metric.WithAttributes(set...)) //nolint:gosec // a count
 		}
 	}

@@ -40,7 +40,7 @@ func (s GateStats) MarshalJSON() ([]byte, error) {
 			if out.Shed[p] == nil {
 				out.Shed[p] = map[string]uint64{}
 			}
-			out.Shed[p][ShedReason(r).String()] = n //nolint:gosec // an index of four
+			out.Shed[p][ShedReason(r).String()] = n
 		}
 	}
 	return json.Marshal(out)

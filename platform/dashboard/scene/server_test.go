@@ -73,6 +73,7 @@ func newStage(t testing.TB, app fs.FS) (*stage, http.Handler) {
 	mux.HandleFunc("GET /v1/services", func(w http.ResponseWriter, _ *http.Request) { write(w, catalog()) })
 	mux.HandleFunc("GET /v1/stream", st.stream)
 	mux.HandleFunc("GET /v1/ops/queues", func(w http.ResponseWriter, _ *http.Request) { write(w, queues()) })
+	mux.HandleFunc("GET /v1/ops/calls", func(w http.ResponseWriter, _ *http.Request) { write(w, calls()) })
 	mux.HandleFunc("GET /v1/ops/sagas", func(w http.ResponseWriter, r *http.Request) {
 		most := 200
 		if r.FormValue("limit") != "" {

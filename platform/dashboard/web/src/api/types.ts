@@ -1,5 +1,5 @@
 // What the server answers: the Go types of platform/telemetry/query, graph and diagnose,
-// data/saga, data/parking, bus and call/discovery. Times are milliseconds since 1970 and
+// data/saga, data/parking, bus, call and call/discovery. Times are milliseconds since 1970 and
 // durations milliseconds where they are numbers; texts are RFC 3339. A Go slice that has
 // nothing may be null: read it with list().
 
@@ -93,6 +93,20 @@ export interface Instance {
   id: string; service: string; version?: string; zone?: string; weight?: number; state: string;
   endpoints: Record<string, string> | null; holder?: string; meta?: Record<string, string> | null;
 }
+export interface AttemptCounts { ok: number; failed: number; shed: number; unreachable: number; abandoned: number; unmade: number }
+export interface RouteCalls {
+  route: string; calls: number; failed: number; attempts: AttemptCounts; retries: { repeat: number };
+  budget: { denied: number }; hedge?: { second: number }; breaker?: { state: 'closed' | 'open' | 'half-open' };
+  bulkhead?: { max: number; in_flight: number; waiting: number; waited: number }; fallback?: { last_good: number; func: number; value: number };
+}
+export interface InstanceCalls { id: string; state: string; in_flight: number; latency: number; ejected_until?: string; suspect?: boolean } // latency in ns
+export interface ServiceCalls { service: string; policy: string; instances: InstanceCalls[] | null; routes: RouteCalls[] | null }
+export interface Door {
+  limit: number; in_flight: number; waiting: number; last_shed?: string;
+  admitted: Record<string, number> | null; shed?: Record<string, Record<string, number> | null> | null;
+}
+export interface Caller { service: string; instance: string; at: string; calls: ServiceCalls[] | null; admission?: Door; unusual: string[] | null }
+export interface Calls { callers: Caller[] | null; missing: Missing[] | null }
 export interface Catalog { epoch: string; index: number; services: Record<string, Instance[] | null> | null }
 
 // list reads a Go slice.

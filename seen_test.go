@@ -8,9 +8,9 @@ import (
 	"testing"
 
 	"github.com/musterdev/muster"
-	"github.com/musterdev/muster/call"
 	"github.com/musterdev/muster/call/admission"
 	"github.com/musterdev/muster/call/resilience"
+	"github.com/musterdev/muster/call/seen"
 )
 
 // How the calls of a service stand can be asked of one that has no room for anything
@@ -34,9 +34,9 @@ func TestCallsAreSeenOfABusyService(t *testing.T) {
 		return app.Serve(ctx)
 	}}
 	r := start(t, []muster.Service{back, front}, muster.Admission(admission.Config{Min: 1, Initial: 1, Max: 1}))
-	see := func() (s call.Seen) {
+	see := func() (s seen.Process) {
 		t.Helper()
-		code, text := fetch(t, r.url("front", call.SeenPath))
+		code, text := fetch(t, r.url("front", seen.Path))
 		if err := json.Unmarshal([]byte(text), &s); code != http.StatusOK || err != nil {
 			t.Fatalf("got %d %s: %v", code, text, err)
 		}

@@ -43,11 +43,11 @@ func do[T any](ctx context.Context, c *Caller, to *target, op Op, attempt func(c
 	bulkhead := to.Bulkhead()
 	if err := bulkhead.Acquire(ctx); err != nil {
 		var none T
-		to.counts.call(err)
+		to.counts.Call(err)
 		return none, k.refused(ctx, err)
 	}
 	got, err := k.run(ctx, discard)
-	to.counts.call(err)
+	to.counts.Call(err)
 	if err != nil {
 		bulkhead.Release()
 		return got.value, err
@@ -89,7 +89,7 @@ func (k *course[T]) run(ctx context.Context, discard func(T)) (made[T], error) {
 		if away(f) && time.Since(k.began) < k.caller.cfg.Wait {
 			continue
 		}
-		if k.target.counts.judged(settings.Retry.Judge(time.Now(), reached, k.op.Idempotent, f, budget)) != resilience.Repeat {
+		if k.target.counts.Judged(settings.Retry.Judge(time.Now(), reached, k.op.Idempotent, f, budget)) != resilience.Repeat {
 			return got, err
 		}
 		reached++
@@ -160,7 +160,7 @@ func (k *course[T]) one(ctx context.Context, n int, beside bool) (made[T], error
 		m.Observe(now, t.took, t.outcome)
 	}
 	tell(permit, now, t.outcome, f, errors.Is(ctx.Err(), context.Canceled))
-	k.target.counts.attempt(t.outcome, f)
+	k.target.counts.Attempt(t.outcome, f)
 	return made[T]{value, t}, err
 }
 

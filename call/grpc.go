@@ -24,6 +24,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/call/internal/carry"
 	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/observe"
 	"github.com/musterdev/muster/problem"
@@ -131,7 +132,7 @@ func (s *heldStream) RecvMsg(m any) error {
 func invoke[T any](ctx context.Context, c *conn, to *target, method string, inline bool,
 	attempt func(context.Context, *Ticket, *grpc.ClientConn) (T, error), discard func(T),
 ) (T, error) {
-	ctx = withPriority(observe.WithPeer(c.caller.stampedContext(ctx), c.service))
+	ctx = carry.WithPriority(observe.WithPeer(c.caller.stampedContext(ctx), c.service))
 	op := Op{Service: c.service, Name: method, Endpoint: discovery.GRPC, Idempotent: idempotent(ctx, method), Key: metadataKey(ctx, to.by), inline: inline}
 	answer, err := do(ctx, c.caller, to, op, func(ctx context.Context, t *Ticket) (answer T, err error) {
 		ctx, err = c.caller.authorize(ctx, c.service)

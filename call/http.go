@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/call/internal/body"
+	"github.com/musterdev/muster/call/internal/carry"
 	"github.com/musterdev/muster/call/resilience"
 )
 
@@ -65,11 +67,11 @@ func (c *Caller) RoundTrip(r *http.Request, op Op) (*http.Response, error) {
 
 func (c *Caller) roundTrip(r *http.Request, op Op, to *target) (*http.Response, error) {
 	ctx, header := newHeaderTimer(r.Context(), to.timeout(), to.told)
-	x := &exchange{caller: c, request: r, op: op, body: &rewinder{request: r}, header: header}
+	x := &exchange{caller: c, request: r, op: op, body: &body.Rewinder{Request: r}, header: header}
 	x.last.Store(&Ticket{})
-	x.op.Idempotent = op.Idempotent && x.body.repeatable()
+	x.op.Idempotent = op.Idempotent && x.body.Repeatable()
 	res, err := do(ctx, c, to, x.op, x.attempt, discard)
-	x.body.end(err == nil)
+	x.body.End(err == nil)
 	if err != nil {
 		if errors.Is(context.Cause(ctx), errNoHeaders) && !errors.Is(err, context.DeadlineExceeded) {
 			err = header.explain(err, op, x.last.Load(), true) // it expired between two attempts
@@ -81,7 +83,7 @@ func (c *Caller) roundTrip(r *http.Request, op Op, to *target) (*http.Response, 
 		_ = res.Body.Close() // the time was up just as the answer came
 		return nil, header.explain(context.DeadlineExceeded, op, x.last.Load(), true)
 	}
-	res.Body = holdOpen(res.Body, header.cancel)
+	res.Body = body.HoldOpen(res.Body, header.cancel)
 	return res, nil
 }
 
@@ -93,7 +95,7 @@ type exchange struct {
 	caller  *Caller
 	request *http.Request
 	op      Op
-	body    *rewinder
+	body    *body.Rewinder
 	header  *headerTimer
 	failed  atomic.Pointer[Failed] // why there is another attempt
 	last    atomic.Pointer[Ticket]
@@ -102,7 +104,7 @@ type exchange struct {
 func (x *exchange) attempt(ctx context.Context, t *Ticket) (*http.Response, error) {
 	x.last.Store(t)
 	out, err := x.caller.prepare(ctx, x.request, x.op, t, x.body, x.header.tell)
-	if before := x.failed.Load(); errors.Is(err, errBodyGone) && before != nil {
+	if before := x.failed.Load(); errors.Is(err, body.ErrGone) && before != nil {
 		err = before.Err // it says more
 	}
 	if err != nil {
@@ -126,12 +128,12 @@ func (x *exchange) attempt(ctx context.Context, t *Ticket) (*http.Response, erro
 		return nil, f
 	}
 	t.outcome = httpOutcome(res)
-	res.Body = holdOpen(res.Body, t.Done)
+	res.Body = body.HoldOpen(res.Body, t.Done)
 	return res, nil
 }
 
 // prepare makes the request of one attempt.
-func (c *Caller) prepare(ctx context.Context, r *http.Request, op Op, t *Ticket, body *rewinder, tell time.Time) (*http.Request, error) {
+func (c *Caller) prepare(ctx context.Context, r *http.Request, op Op, t *Ticket, content *body.Rewinder, tell time.Time) (*http.Request, error) {
 	out := r.Clone(ctx)
 	out.URL.Scheme = "http"
 	if c.tls(op.Service) != nil {
@@ -145,7 +147,7 @@ func (c *Caller) prepare(ctx context.Context, r *http.Request, op Op, t *Ticket,
 		hideKeys(out.Header)
 	}
 	setDeadline(ctx, tell, out.Header)
-	setPriority(ctx, out.Header)
+	carry.SetPriority(ctx, out.Header)
 	token, err := c.cfg.Tokens.Token(ctx, op.Service)
 	if err != nil {
 		return nil, noToken(err, op.Service)
@@ -153,7 +155,7 @@ func (c *Caller) prepare(ctx context.Context, r *http.Request, op Op, t *Ticket,
 	if token != "" {
 		out.Header.Set("Authorization", "Bearer "+token)
 	}
-	if out.Body, err = body.next(); err != nil { // last: what GetBody made must reach the transport, which closes it
+	if out.Body, err = content.Next(); err != nil { // last: what GetBody made must reach the transport, which closes it
 		return nil, err
 	}
 	return out, nil

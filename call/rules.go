@@ -10,6 +10,7 @@ import (
 	"github.com/musterdev/muster/call/discovery"
 	"github.com/musterdev/muster/call/policy"
 	"github.com/musterdev/muster/call/resilience"
+	"github.com/musterdev/muster/call/seen"
 )
 
 // rules are how one service is called, as it was said last. They do not change; what
@@ -25,7 +26,7 @@ type target struct {
 	*resilience.Target
 
 	pool   *pool
-	counts *counts
+	counts *seen.Counts
 	rule   policy.Rule
 	by     string // the header whose value keeps calls together
 	// told says that somebody set a timeout for these calls: then it is the instance's
@@ -60,12 +61,12 @@ func (p *pool) follow(cfg *Config) *rules {
 	}
 	next := &rules{said: said, table: table, targets: map[string]*target{}}
 	for _, route := range append(table.Routes(), "") {
-		t, seen := &resilience.Target{}, &counts{}
+		t, counts := &resilience.Target{}, &seen.Counts{}
 		if before := p.rules.target(route); before != nil {
-			t, seen = before.Target, before.counts
+			t, counts = before.Target, before.counts
 		}
 		to := newTarget(t, table.Rule(route), cfg.Settings)
-		to.pool, to.counts, to.by = p, seen, table.Balance().By
+		to.pool, to.counts, to.by = p, counts, table.Balance().By
 		if before := p.rules.target(route); before != nil && reflect.DeepEqual(before.rule.Settings.Fallback, to.rule.Settings.Fallback) {
 			to.fallback = before.fallback // with what it has kept
 		}

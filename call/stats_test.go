@@ -18,10 +18,11 @@ import (
 	"github.com/musterdev/muster/call"
 	"github.com/musterdev/muster/call/admission"
 	"github.com/musterdev/muster/call/resilience"
+	"github.com/musterdev/muster/call/seen"
 )
 
 // statsOf returns what a caller says of the one service it calls.
-func statsOf(t *testing.T, c *call.Caller) call.ServiceStats {
+func statsOf(t *testing.T, c *call.Caller) seen.Service {
 	t.Helper()
 	all := c.Stats()
 	if len(all) != 1 {
@@ -63,14 +64,14 @@ func TestStatsCountWhatBecameOfCalls(t *testing.T) {
 	ask(http.MethodGet, "/slow/7", http.StatusOK)
 
 	s := statsOf(t, c)
-	if s.Service != "stock" || len(s.Routes) != 2 || s.Routes[0].Route != "" || s.Routes[1].Route != "GET /slow/{id}" {
+	if s.Service != "stock" || len(s.Routes) != 2 || s.Routes[0].Pattern != "" || s.Routes[1].Pattern != "GET /slow/{id}" {
 		t.Fatalf("got %+v", s)
 	}
 	r := s.Routes[0]
-	if want := (call.AttemptStats{OK: 1, Failed: 2, Shed: 1}); r.Attempts != want || r.Attempts.All() != 4 {
+	if want := (seen.Attempts{OK: 1, Failed: 2, Shed: 1}); r.Attempts != want || r.Attempts.All() != 4 {
 		t.Errorf("attempts are %+v, want %+v", r.Attempts, want)
 	}
-	if want := (call.RetryStats{Unsafe: 1}); r.Retries != want || r.Calls != 4 || r.Failed != 1 {
+	if want := (seen.Retries{Unsafe: 1}); r.Retries != want || r.Calls != 4 || r.Failed != 1 {
 		t.Errorf("retries are %+v, want %+v, of %d calls %d failed", r.Retries, want, r.Calls, r.Failed)
 	}
 	if r.Breaker != nil || s.Routes[1].Breaker == nil || s.Routes[1].Calls != 1 {
@@ -131,7 +132,7 @@ func TestStatsOfEjection(t *testing.T) {
 	good, _ := server(t, "good", func(http.ResponseWriter, *http.Request) {})
 	c, view := newCaller(t, call.Config{}, bad, good)
 	say(view, `{"balance":{"policy":"round-robin"}}`)
-	var s call.ServiceStats
+	var s seen.Service
 	for range 100 {
 		_, _ = get(t, c.Client("stock"), "http://stock/")
 		if s = statsOf(t, c); s.Ejections > 0 {
@@ -162,11 +163,11 @@ func TestSeenIsReadBack(t *testing.T) {
 	var door admission.GateStats
 	door.Limit, door.InFlight, door.Waiting, door.LastShed = 40, 40, 3, time.Now().Round(0)
 	door.Admitted[resilience.Critical], door.Shed[resilience.Low][admission.ShedQueueFull] = 5, 7
-	want := call.Seen{Service: "cart", Instance: "cart-1", Calls: c.Stats(), Admission: &door}
-	h := call.Handler(func() call.Seen { return want })
+	want := seen.Process{Service: "cart", Instance: "cart-1", Calls: c.Stats(), Admission: &door}
+	h := seen.Handler(func() seen.Process { return want })
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, call.SeenPath, http.NoBody))
-	var got call.Seen
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, seen.Path, http.NoBody))
+	var got seen.Process
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 		t.Fatalf("%s: %v", w.Body, err)
 	}
@@ -186,7 +187,7 @@ func TestSeenIsReadBack(t *testing.T) {
 		t.Errorf("an hour later: %q", said)
 	}
 	w = httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, call.SeenPath, http.NoBody))
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, seen.Path, http.NoBody))
 	if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") == "" {
 		t.Errorf("POST: %d", w.Code)
 	}

@@ -52,6 +52,8 @@ func Floors() []Floor {
 		{Folder: "call/resilience/stormtest", May: "call/resilience call/admission", Tests: chapters},
 		{Folder: "call/resilience/legacy", May: "problem call/resilience", Tests: chapters},
 		{Folder: "call/balance/...", May: "problem call/discovery/... call/balance/...", Tests: chapters},
+		{Folder: "call/seen", May: "problem call/balance call/resilience call/admission", Tests: chapters},
+		{Folder: "call/internal/...", May: "call/resilience", Tests: chapters},
 		{Folder: "call/policy", May: "problem call/balance call/resilience", Tests: chapters},
 		{Folder: "call", May: "problem observe auth mtls call/...", Tests: chapters},
 

@@ -13,7 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/musterdev/muster/call"
+	"github.com/musterdev/muster/call/seen"
 	"github.com/musterdev/muster/platform/gateway/admin"
 	"github.com/musterdev/muster/platform/gateway/route"
 	"github.com/musterdev/muster/problem"
@@ -36,7 +36,7 @@ func (e *edge) adminHandler() http.Handler {
 	handle("GET /v1/routes", func(*http.Request) (any, error) { return e.gateway.Table(), nil })
 	handle("PUT /v1/routes", func(r *http.Request) (any, error) { return e.putRoutes(r) })
 	handle("POST /v1/drain/{instance}", func(r *http.Request) (any, error) { return e.drainInstance(r) })
-	mux.Handle("GET /v1/calls", call.Handler(func() call.Seen { return call.Seen{Service: "edge", Calls: e.caller.Stats()} }))
+	mux.Handle("GET /v1/calls", seen.Handler(func() seen.Process { return seen.Process{Service: "edge", Calls: e.caller.Stats()} }))
 	handle("GET /v1/status", func(*http.Request) (any, error) { return e.status(), nil })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(e.metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/musterdev/muster/call"
+	"github.com/musterdev/muster/call/seen"
 	"github.com/musterdev/muster/platform/supervise"
 	"github.com/musterdev/muster/problem"
 )
@@ -24,7 +24,7 @@ type Calls struct {
 
 // Caller is how the calls of one instance stand, and what is not as it should be.
 type Caller struct {
-	call.Seen
+	seen.Process
 
 	Unusual []string `json:"unusual"`
 }
@@ -34,7 +34,7 @@ type Caller struct {
 const callsWithin = time.Second
 
 // CallsOf asks all instances that are ready, the engines and by edge the edge too.
-func CallsOf(ctx context.Context, st supervise.Status, edge func(context.Context) (call.Seen, error)) Calls {
+func CallsOf(ctx context.Context, st supervise.Status, edge func(context.Context) (seen.Process, error)) Calls {
 	ctx, cancel := context.WithTimeout(ctx, callsWithin)
 	defer cancel()
 	f := Of(st)
@@ -44,18 +44,18 @@ func CallsOf(ctx context.Context, st supervise.Status, edge func(context.Context
 		}
 	}
 	calls := f.calls(ctx)
-	if seen, err := edge(ctx); err == nil { // a fleet may have none
-		calls.Callers = append([]Caller{callerOf(seen)}, calls.Callers...)
+	if its, err := edge(ctx); err == nil { // a fleet may have none
+		calls.Callers = append([]Caller{callerOf(its)}, calls.Callers...)
 	}
 	return calls
 }
 
-func callerOf(s call.Seen) Caller { return Caller{s, append([]string{}, s.Unusual()...)} }
+func callerOf(s seen.Process) Caller { return Caller{s, append([]string{}, s.Unusual()...)} }
 
 func (f *Fleet) calls(ctx context.Context) Calls {
-	seen, err := f.Calls(ctx)
+	all, err := f.Calls(ctx)
 	out := Calls{Callers: []Caller{}, Missing: missing(err)}
-	for _, s := range seen {
+	for _, s := range all {
 		out.Callers = append(out.Callers, callerOf(s))
 	}
 	return out
@@ -63,13 +63,13 @@ func (f *Fleet) calls(ctx context.Context) Calls {
 
 // Calls returns how the calls of each instance stand, by service and instance. Other than
 // sagas they are each instance's own, so that all are asked.
-func (f *Fleet) Calls(ctx context.Context) ([]call.Seen, error) {
-	found, err := each(ctx, f.Services, func(ctx context.Context, s Service) ([]call.Seen, error) { return s.calls(ctx) })
-	var list []call.Seen
+func (f *Fleet) Calls(ctx context.Context) ([]seen.Process, error) {
+	found, err := each(ctx, f.Services, func(ctx context.Context, s Service) ([]seen.Process, error) { return s.calls(ctx) })
+	var list []seen.Process
 	for _, l := range found {
 		list = append(list, l...)
 	}
-	slices.SortFunc(list, func(a, b call.Seen) int {
+	slices.SortFunc(list, func(a, b seen.Process) int {
 		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Instance, b.Instance))
 	})
 	return list, err
@@ -77,28 +77,28 @@ func (f *Fleet) Calls(ctx context.Context) ([]call.Seen, error) {
 
 // calls asks all instances at the same time. One that does not answer is told by an
 // error only when none does.
-func (s Service) calls(ctx context.Context) ([]call.Seen, error) {
+func (s Service) calls(ctx context.Context) ([]seen.Process, error) {
 	if len(s.URLs) == 0 {
 		return nil, errNone // what is not ready is shown as such already
 	}
 	var (
 		mu     sync.Mutex
-		list   []call.Seen
+		list   []seen.Process
 		failed error
 		all    sync.WaitGroup
 	)
 	for _, url := range s.URLs {
 		all.Go(func() {
-			var seen call.Seen
-			err := askOne(ctx, http.MethodGet, url+call.SeenPath, nil, &seen)
+			var its seen.Process
+			err := askOne(ctx, http.MethodGet, url+seen.Path, nil, &its)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
 			case problem.CodeOf(err) == problem.NotFound, errors.Is(err, errNone): // it is in another language
 			case err != nil:
 				failed = err
-			case seen.Service == s.Name && seen.Instance != "": // a program of its own kind answers anything
-				list = append(list, seen)
+			case its.Service == s.Name && its.Instance != "": // a program of its own kind answers anything
+				list = append(list, its)
 			}
 		})
 	}

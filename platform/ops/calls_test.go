@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/musterdev/muster/call"
 	"github.com/musterdev/muster/call/admission"
 	"github.com/musterdev/muster/call/resilience"
+	"github.com/musterdev/muster/call/seen"
 	"github.com/musterdev/muster/platform/ops"
 	"github.com/musterdev/muster/platform/supervise"
 	"github.com/musterdev/muster/platform/supervise/instance"
@@ -23,21 +23,21 @@ import (
 )
 
 // seen is a caller that has something to say.
-func seen(service, id string) call.Seen {
+func calling(service, id string) seen.Process {
 	door := admission.GateStats{Limit: 40, InFlight: 40, Waiting: 2, LastShed: time.Now()}
 	door.Shed[resilience.Low][admission.ShedQueueFull] = 7
-	return call.Seen{Service: service, Instance: id, Admission: &door, Calls: []call.ServiceStats{{
+	return seen.Process{Service: service, Instance: id, Admission: &door, Calls: []seen.Service{{
 		Service:   "stock",
-		Instances: []call.InstanceStats{{ID: "stock-1", State: "ready", InFlight: 3, Latency: 12 * time.Millisecond, EjectedUntil: time.Now().Add(time.Minute)}},
-		Routes: []call.RouteStats{
-			{Calls: 10, Attempts: call.AttemptStats{OK: 9, Failed: 3}, Retries: call.RetryStats{Repeat: 2}},
-			{Route: "GET /unused"},
-			{Route: "GET /p/{id}", Calls: 5, TargetStats: resilience.TargetStats{Breaker: &resilience.BreakerStats{State: resilience.Open, Left: 3 * time.Second}}},
+		Instances: []seen.Instance{{ID: "stock-1", State: "ready", InFlight: 3, Latency: 12 * time.Millisecond, EjectedUntil: time.Now().Add(time.Minute)}},
+		Routes: []seen.Route{
+			{Calls: 10, Attempts: seen.Attempts{OK: 9, Failed: 3}, Retries: seen.Retries{Repeat: 2}},
+			{Pattern: "GET /unused"},
+			{Pattern: "GET /p/{id}", Calls: 5, TargetStats: resilience.TargetStats{Breaker: &resilience.BreakerStats{State: resilience.Open, Left: 3 * time.Second}}},
 		},
 	}}}
 }
 
-func tells(s call.Seen) http.Handler { return call.Handler(func() call.Seen { return s }) }
+func tells(s seen.Process) http.Handler { return seen.Handler(func() seen.Process { return s }) }
 
 // running is a fleet whose instances are these, and one engine.
 func running(t *testing.T, handlers map[string][]http.Handler) supervise.Status {
@@ -75,15 +75,15 @@ func TestCallsOfAFleet(t *testing.T) {
 	})
 	hangs := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	st := running(t, map[string][]http.Handler{
-		"cart":    {tells(seen("cart", "cart-1")), tells(seen("cart", "cart-2"))},
+		"cart":    {tells(calling("cart", "cart-1")), tells(calling("cart", "cart-2"))},
 		"legacy":  {foreign, http.NotFoundHandler(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { problem.Write(w, r, problem.New(problem.NotFound, "no")) })},
 		"broken":  {hangs},
-		"control": {tells(seen("control", "control-1"))},
+		"control": {tells(calling("control", "control-1"))},
 		"edge":    {http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the edge's own port was asked") })},
 	})
 	began := time.Now()
-	calls := ops.CallsOf(t.Context(), st, func(context.Context) (call.Seen, error) {
-		return call.Seen{Service: "edge", At: time.Now()}, nil
+	calls := ops.CallsOf(t.Context(), st, func(context.Context) (seen.Process, error) {
+		return seen.Process{Service: "edge", At: time.Now()}, nil
 	})
 	if took := time.Since(began); took > 4*time.Second {
 		t.Errorf("one that hangs held all up for %s", took)
@@ -127,7 +127,7 @@ func TestCallsOfAFleet(t *testing.T) {
 }
 
 func TestCallsOverHTTP(t *testing.T) {
-	url := serve(t, tells(seen("cart", "cart-1")))
+	url := serve(t, tells(calling("cart", "cart-1")))
 	h := ops.Handler(func() *ops.Fleet { return &ops.Fleet{Services: []ops.Service{{Name: "cart", URLs: []string{url}}}} })
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/ops/calls", http.NoBody))

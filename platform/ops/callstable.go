@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/musterdev/muster/call"
 	"github.com/musterdev/muster/call/admission"
 	"github.com/musterdev/muster/call/resilience"
+	"github.com/musterdev/muster/call/seen"
 )
 
 // WriteUnusual writes, for people, what is not as it should be with calls; nothing
@@ -23,13 +23,13 @@ func (c Calls) WriteUnusual(out io.Writer) error {
 				_, _ = fmt.Fprintln(w, "\nCALLER\tUNUSUAL")
 			}
 			first = false
-			_, _ = fmt.Fprintf(w, "%s\t%s\n", caller(s.Seen), said)
+			_, _ = fmt.Fprintf(w, "%s\t%s\n", caller(s.Process), said)
 		}
 	}
 	return w.Flush()
 }
 
-func caller(s call.Seen) string { return cmp.Or(s.Instance, s.Service) }
+func caller(s seen.Process) string { return cmp.Or(s.Instance, s.Service) }
 
 // Write writes how calls stand, for people: what becomes of them by route, what each
 // caller thinks of each instance, how each server's door stands, and what is unusual.
@@ -39,7 +39,7 @@ func (c Calls) Write(out io.Writer) error {
 	for _, s := range c.Callers {
 		for _, to := range s.Calls {
 			for _, r := range to.Routes {
-				writeRoute(w, caller(s.Seen), to.Service, r)
+				writeRoute(w, caller(s.Process), to.Service, r)
 			}
 		}
 	}
@@ -48,7 +48,7 @@ func (c Calls) Write(out io.Writer) error {
 	for _, s := range c.Callers {
 		for _, to := range s.Calls {
 			for _, i := range to.Instances {
-				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", caller(s.Seen), i.ID, stateOf(i), i.InFlight, known(i.Latency), left(i.EjectedUntil, s.At))
+				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", caller(s.Process), i.ID, stateOf(i), i.InFlight, known(i.Latency), left(i.EjectedUntil, s.At))
 			}
 		}
 	}
@@ -60,7 +60,7 @@ func (c Calls) Write(out io.Writer) error {
 			for _, n := range a.Admitted {
 				admitted += n
 			}
-			_, _ = fmt.Fprintf(w, "%s\t%d of %d\t%d\t%d\t%s\n", caller(s.Seen), a.InFlight, a.Limit, a.Waiting, admitted, turned(a))
+			_, _ = fmt.Fprintf(w, "%s\t%d of %d\t%d\t%d\t%s\n", caller(s.Process), a.InFlight, a.Limit, a.Waiting, admitted, turned(a))
 		}
 	}
 	for i, m := range c.Missing {
@@ -75,8 +75,8 @@ func (c Calls) Write(out io.Writer) error {
 	return c.WriteUnusual(out)
 }
 
-func writeRoute(w io.Writer, from, to string, r call.RouteStats) {
-	if r.Calls == 0 && r.Route != "" {
+func writeRoute(w io.Writer, from, to string, r seen.Route) {
+	if r.Calls == 0 && r.Pattern != "" {
 		return
 	}
 	breaker, bulkhead, fell := "-", "-", "-"
@@ -96,11 +96,11 @@ func writeRoute(w io.Writer, from, to string, r call.RouteStats) {
 	if r.Hedge != nil {
 		hedged = r.Hedge.Second
 	}
-	_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t%s\n", from, to, cmp.Or(r.Route, "*"),
+	_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t%s\n", from, to, cmp.Or(r.Pattern, "*"),
 		r.Calls, r.Failed, r.Attempts.All(), r.Retries.Repeat, r.Budget.Denied, hedged, breaker, bulkhead, fell)
 }
 
-func stateOf(i call.InstanceStats) string {
+func stateOf(i seen.Instance) string {
 	if i.Suspect {
 		return i.State + ", not reached"
 	}

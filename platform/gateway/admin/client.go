@@ -10,7 +10,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/musterdev/muster/call"
+	"github.com/musterdev/muster/call/seen"
 	"github.com/musterdev/muster/platform/gateway/route"
 	"github.com/musterdev/muster/problem"
 )
@@ -81,8 +81,8 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 }
 
 // Calls returns how the calls of the edge to the services stand.
-func (c *Client) Calls(ctx context.Context) (call.Seen, error) {
-	var s call.Seen
+func (c *Client) Calls(ctx context.Context) (seen.Process, error) {
+	var s seen.Process
 	err := c.call(ctx, http.MethodGet, "/v1/calls", nil, &s)
 	return s, err
 }

@@ -5,7 +5,7 @@
 //	GET  /v1/routes                     the table in use
 //	POST /v1/drain/{instance}?wait=10s  choose it no more, wait until it has nothing in flight
 //	GET  /v1/status                     what the edge knows of itself
-//	GET  /v1/calls                      how its calls stand, a call.Seen
+//	GET  /v1/calls                      how its calls stand, a seen.Process
 //	GET  /metrics                       Prometheus' text format
 package admin
 

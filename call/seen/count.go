@@ -1,4 +1,4 @@
-package call
+package seen
 
 import (
 	"sync/atomic"
@@ -13,8 +13,9 @@ const (
 	verdicts = int(resilience.OverBudget) + 1
 )
 
-// counts are what became of the calls of one target. They only grow.
-type counts struct {
+// Counts are what became of the calls of one target. They only grow. The zero value is
+// ready; safe for concurrent use.
+type Counts struct {
 	calls    atomic.Uint64
 	failed   atomic.Uint64
 	attempts [outcomes]atomic.Uint64
@@ -22,16 +23,16 @@ type counts struct {
 	verdicts [verdicts]atomic.Uint64
 }
 
-// call counts one call that ended with err, be it one that made no attempt.
-func (c *counts) call(err error) {
+// Call counts one call that ended with err, be it one that made no attempt.
+func (c *Counts) Call(err error) {
 	c.calls.Add(1)
 	if err != nil {
 		c.failed.Add(1)
 	}
 }
 
-// attempt counts one that was made.
-func (c *counts) attempt(o balance.Outcome, f resilience.Failure) {
+// Attempt counts one that was made.
+func (c *Counts) Attempt(o balance.Outcome, f resilience.Failure) {
 	if f.Final {
 		c.final.Add(1)
 		return
@@ -39,15 +40,15 @@ func (c *counts) attempt(o balance.Outcome, f resilience.Failure) {
 	c.attempts[min(int(o), outcomes-1)].Add(1)
 }
 
-// judged counts what was decided after a failed attempt.
-func (c *counts) judged(v resilience.Verdict) resilience.Verdict {
+// Judged counts what was decided after a failed attempt.
+func (c *Counts) Judged(v resilience.Verdict) resilience.Verdict {
 	c.verdicts[min(int(v), verdicts-1)].Add(1)
 	return v
 }
 
-// AttemptStats count attempts by what they told of the instance they went to, since the
+// Attempts are attempts by what they told of the instance they went to, since the
 // start.
-type AttemptStats struct {
+type Attempts struct {
 	OK          uint64 `json:"ok"`          // it answered, be it with a refusal of the request itself
 	Failed      uint64 `json:"failed"`      // the instance was at fault
 	Shed        uint64 `json:"shed"`        // it had too much to do and said so
@@ -57,13 +58,13 @@ type AttemptStats struct {
 }
 
 // All returns how many attempts there were.
-func (a AttemptStats) All() uint64 {
+func (a Attempts) All() uint64 {
 	return a.OK + a.Failed + a.Shed + a.Unreachable + a.Abandoned + a.Unmade
 }
 
-// RetryStats count what was decided after failed attempts, since the start; see
+// Retries are what was decided after failed attempts, since the start; see
 // [resilience.Verdict]. Attempts that reached nobody are repeated without being judged.
-type RetryStats struct {
+type Retries struct {
 	Repeat     uint64 `json:"repeat"`
 	Pointless  uint64 `json:"pointless"`
 	TooLate    uint64 `json:"too_late"`
@@ -72,18 +73,23 @@ type RetryStats struct {
 	OverBudget uint64 `json:"over_budget"`
 }
 
-func (c *counts) attemptStats() AttemptStats {
+// Attempts returns the attempts so far.
+func (c *Counts) Attempts() Attempts {
 	of := func(o balance.Outcome) uint64 { return c.attempts[o].Load() }
-	return AttemptStats{
+	return Attempts{
 		OK: of(balance.OK), Failed: of(balance.Failed), Shed: of(balance.Shed),
 		Unreachable: of(balance.Unreachable), Abandoned: of(balance.Abandoned), Unmade: c.final.Load(),
 	}
 }
 
-func (c *counts) retryStats() RetryStats {
+// Retries returns the verdicts so far.
+func (c *Counts) Retries() Retries {
 	of := func(v resilience.Verdict) uint64 { return c.verdicts[v].Load() }
-	return RetryStats{
+	return Retries{
 		Repeat: of(resilience.Repeat), Pointless: of(resilience.Pointless), TooLate: of(resilience.TooLate),
 		Unsafe: of(resilience.Unsafe), Enough: of(resilience.Enough), OverBudget: of(resilience.OverBudget),
 	}
 }
+
+// Calls returns the calls so far, and how many of them brought no answer.
+func (c *Counts) Calls() (all, failed uint64) { return c.calls.Load(), c.failed.Load() }

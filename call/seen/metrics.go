@@ -1,4 +1,4 @@
-package call
+package seen
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"github.com/musterdev/muster/call/resilience"
 )
 
-// Report has a meter tell how the caller's calls stand. All of it is by the service
+// Report has a meter tell how a caller's calls stand, which services returns. All of it is by the service
 // called (server.address, as of the durations of calls), what is said of policies also
 // by the pattern of the route (muster.call.route, left out of calls that no route
 // matches), so that there are as many series as services and routes, whatever is called:
@@ -20,7 +20,7 @@ import (
 //	muster.call.in_flight            attempts that run
 //	muster.call.instances            by muster.call.instance.state: usable, ejected, suspect
 //	muster.call.ejections            times that an instance was left out
-//	muster.call.attempts             by muster.call.outcome: the words of [AttemptStats]
+//	muster.call.attempts             by muster.call.outcome: the words of [Attempts]
 //	muster.call.retries              by muster.call.verdict, see [resilience.Verdict]
 //	muster.call.budget               extra attempts, by muster.call.budget.answer: spent, denied
 //	muster.call.hedges               second attempts, by muster.call.hedge.result: won, lost
@@ -35,13 +35,13 @@ import (
 //	muster.call.fallbacks            answers that something stood in for, by muster.call.fallback.origin
 //
 // OpenTelemetry has no convention for these. Report is called once.
-func (c *Caller) Report(meter metric.Meter) error {
+func Report(meter metric.Meter, services func() []Service) error {
 	m, err := newMeters(meter)
 	if err != nil {
 		return err
 	}
 	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		for _, s := range c.Stats() {
+		for _, s := range services() {
 			m.service(o, s)
 		}
 		return nil
@@ -117,14 +117,14 @@ func newMeters(meter metric.Meter) (*meters, error) {
 	return m, errors.Join(append(errs, err)...)
 }
 
-func (m *meters) service(o metric.Observer, s ServiceStats) {
+func (m *meters) service(o metric.Observer, s Service) {
 	service := attribute.String(attrService, s.Service)
 	var inFlight, usable, ejected, suspect int64
 	now := time.Now()
 	for _, i := range s.Instances {
 		inFlight += i.InFlight
 		switch {
-		case i.State == gone:
+		case i.State == Gone:
 		case i.EjectedUntil.After(now):
 			ejected++
 		case i.Suspect:
@@ -140,14 +140,14 @@ func (m *meters) service(o metric.Observer, s ServiceStats) {
 	}
 	for _, r := range s.Routes {
 		with := []attribute.KeyValue{service}
-		if r.Route != "" {
-			with = append(with, attribute.String(attrRoute, r.Route))
+		if r.Pattern != "" {
+			with = append(with, attribute.String(attrRoute, r.Pattern))
 		}
 		m.route(o, r, with)
 	}
 }
 
-func (m *meters) route(o metric.Observer, r RouteStats, with []attribute.KeyValue) {
+func (m *meters) route(o metric.Observer, r Route, with []attribute.KeyValue) {
 	all := metric.WithAttributes(with...)
 	by := func(i metric.Int64Observable, name string, values map[string]uint64) {
 		for value, n := range values {

@@ -1,4 +1,6 @@
-package call
+// Package seen is what can be seen of a process's calls: how they stand, as metrics, as
+// JSON for operators, and in a few words where something is not as it should be.
+package seen
 
 import (
 	"encoding/json"
@@ -10,16 +12,16 @@ import (
 	"github.com/musterdev/muster/problem"
 )
 
-// SeenPath is where a service of the library answers with [Seen].
-const SeenPath = "/.muster/calls"
+// Path is where a service of the library answers with [Process].
+const Path = "/.muster/calls"
 
-// Seen is how one instance's calls stand, those that it makes and those that it takes.
-type Seen struct {
+// Process is how one instance's calls stand, those that it makes and those that it takes.
+type Process struct {
 	Service  string    `json:"service"`
 	Instance string    `json:"instance"`
 	At       time.Time `json:"at"` // by the instance's clock
 	// Calls are those to other services.
-	Calls []ServiceStats `json:"calls"`
+	Calls []Service `json:"calls"`
 	// Admission is the door for calls to this instance; nil: it has none.
 	Admission *admission.GateStats `json:"admission,omitempty"`
 }
@@ -29,7 +31,7 @@ const shedding = 10 * time.Second
 
 // Unusual says in a few words each what is not as it should be now: of the calls to each
 // service, by its name, and of the instance's own door.
-func (s Seen) Unusual() []string {
+func (s Process) Unusual() []string {
 	var out []string
 	if a := s.Admission; a != nil {
 		if since := s.At.Sub(a.LastShed); !a.LastShed.IsZero() && since < shedding {
@@ -46,7 +48,7 @@ func (s Seen) Unusual() []string {
 
 // Handler answers GET with what see returns, as JSON. It shows how the fleet is built:
 // serve it to operators only.
-func Handler(see func() Seen) http.Handler {
+func Handler(see func() Process) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")

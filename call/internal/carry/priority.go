@@ -1,4 +1,5 @@
-package call
+// Package carry writes what goes along with a call.
+package carry
 
 import (
 	"context"
@@ -10,17 +11,17 @@ import (
 	"github.com/musterdev/muster/call/resilience"
 )
 
-// setPriority writes the priority of the work that a call is made for; none is written
+// SetPriority writes the priority of the work that a call is made for; none is written
 // for the usual one. What is there already counts for nothing: it came from a client.
-func setPriority(ctx context.Context, h http.Header) {
+func SetPriority(ctx context.Context, h http.Header) {
 	h.Del(resilience.PriorityHeader)
 	if p := resilience.PriorityOf(ctx); p != resilience.Normal {
 		h.Set(resilience.PriorityHeader, p.String())
 	}
 }
 
-// withPriority is setPriority for gRPC.
-func withPriority(ctx context.Context) context.Context {
+// WithPriority is SetPriority for gRPC.
+func WithPriority(ctx context.Context) context.Context {
 	key := strings.ToLower(resilience.PriorityHeader)
 	p := resilience.PriorityOf(ctx)
 	md, _ := metadata.FromOutgoingContext(ctx)

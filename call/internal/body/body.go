@@ -1,4 +1,5 @@
-package call
+// Package body holds the bodies of one HTTP call over its attempts.
+package body
 
 import (
 	"errors"
@@ -8,10 +9,10 @@ import (
 	"sync"
 )
 
-// rewinder hands out the request's body once an attempt: made anew by GetBody where
+// Rewinder hands out the request's body once an attempt: made anew by GetBody where
 // there is one, else the original for as long as no attempt has read of it.
-type rewinder struct {
-	request *http.Request
+type Rewinder struct {
+	Request *http.Request
 
 	mu       sync.Mutex
 	current  *unclosed // the copy of the running attempt
@@ -20,35 +21,36 @@ type rewinder struct {
 	answered bool      // the attempt that got the answer may go on reading
 }
 
-var errBodyGone = errors.New("the request's body was read and cannot be repeated")
+// ErrGone is returned for a body that was read and cannot be made anew.
+var ErrGone = errors.New("the request's body was read and cannot be repeated")
 
-func (b *rewinder) empty() bool {
-	return b.request.Body == nil || b.request.Body == http.NoBody
+func (b *Rewinder) empty() bool {
+	return b.Request.Body == nil || b.Request.Body == http.NoBody
 }
 
-// repeatable reports whether a request that was sent can be sent again.
-func (b *rewinder) repeatable() bool { return b.empty() || b.request.GetBody != nil }
+// Repeatable reports whether a request that was sent can be sent again.
+func (b *Rewinder) Repeatable() bool { return b.empty() || b.Request.GetBody != nil }
 
-func (b *rewinder) next() (io.ReadCloser, error) {
+func (b *Rewinder) Next() (io.ReadCloser, error) {
 	if b.empty() {
-		return b.request.Body, nil
+		return b.Request.Body, nil
 	}
-	if b.request.GetBody != nil {
-		return b.request.GetBody()
+	if b.Request.GetBody != nil {
+		return b.Request.GetBody()
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.read {
-		return nil, errBodyGone
+		return nil, ErrGone
 	}
 	b.current, b.released = &unclosed{of: b}, false
 	return b.current, nil
 }
 
-// end is called when no attempt follows. After an answer the transport may still be
+// End is called when no attempt follows. After an answer the transport may still be
 // reading the original, or be about to, as in a stream that the server begins; then
 // closing it is left to the transport.
-func (b *rewinder) end(answered bool) {
+func (b *Rewinder) End(answered bool) {
 	if b.empty() {
 		return
 	}
@@ -57,14 +59,14 @@ func (b *rewinder) end(answered bool) {
 	left := b.read || answered && b.current != nil && !b.released
 	b.mu.Unlock()
 	if !left {
-		_ = b.request.Body.Close()
+		_ = b.Request.Body.Close()
 	}
 }
 
 // unclosed is the original body as one attempt sees it. Closing it ends the
 // original only when no other attempt can need that.
 type unclosed struct {
-	of   *rewinder
+	of   *Rewinder
 	read bool
 }
 
@@ -72,7 +74,7 @@ func (u *unclosed) Read(p []byte) (int, error) {
 	u.of.mu.Lock()
 	u.read, u.of.read = true, true
 	u.of.mu.Unlock()
-	return u.of.request.Body.Read(p)
+	return u.of.Request.Body.Read(p)
 }
 
 func (u *unclosed) Close() error {
@@ -83,15 +85,15 @@ func (u *unclosed) Close() error {
 	last := u.read || b.answered && !late
 	b.mu.Unlock()
 	if last {
-		return b.request.Body.Close()
+		return b.Request.Body.Close()
 	}
 	return nil
 }
 
-// holdOpen calls done once when the body is closed or read to its end. What an
+// HoldOpen calls done once when the body is closed or read to its end. What an
 // upgraded connection can do beside (writing and half-closing, after 101) stays
 // possible.
-func holdOpen(body io.ReadCloser, done func()) io.ReadCloser {
+func HoldOpen(body io.ReadCloser, done func()) io.ReadCloser {
 	h := &held{ReadCloser: body, done: sync.OnceFunc(done)}
 	if rw, ok := body.(io.ReadWriteCloser); ok {
 		return &heldWriter{held: h, Writer: rw}

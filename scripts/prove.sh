@@ -65,4 +65,12 @@ prove V4 'go test -count=1 -v -run TestStock ./platform/cmd/muster && go test -c
 prove V5 'make bench-telemetry'
 prove V6 'go test -count=1 -v -run "TestBadTelemetry|TestLabelExplosion|TestFullDisk" ./platform/cmd/muster'
 
+# 4. Calls that survive
+prove C1 'bin/muster drill retry-storm && bin/muster drill retry-storm --textbook && bin/muster drill traffic-spike'
+prove C2 'PROVE=true go test -count=1 -v ./call/balance/balancetest && bin/muster drill slow-replica'
+prove C3 'bin/muster drill service-down'
+prove C4 'bin/muster drill registry-down --for 60s && bin/muster drill readdress && bin/muster drill partition'
+prove C5 'make bench-call'
+prove C6 'go test -count=1 -v -run "Nonsense|BeyondMeasure|Near|UnknownService|NoInstance|Timeout|Deadline|Stalled|Refuses" ./call ./call/discovery ./call/policy'
+
 finish

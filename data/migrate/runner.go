@@ -73,7 +73,8 @@ func (r *runner) createTable(ctx context.Context) error {
 		return r.record(ctx, 0)
 	}
 	err := r.transaction(ctx, create)
-	if state := tx.SQLState(err); state == "42P07" || tx.IsUniqueViolation(err) { // of PostgreSQL's catalog: it exists by now
+	// of PostgreSQL's catalog, by the table, its type or its row: it exists by now
+	if state := tx.SQLState(err); state == "42P07" || state == "42710" || tx.IsUniqueViolation(err) {
 		err = r.transaction(ctx, create)
 	}
 	if err != nil {

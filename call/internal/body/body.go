@@ -31,6 +31,7 @@ func (b *Rewinder) empty() bool {
 // Repeatable reports whether a request that was sent can be sent again.
 func (b *Rewinder) Repeatable() bool { return b.empty() || b.Request.GetBody != nil }
 
+// Next returns the body for the next attempt, or ErrGone.
 func (b *Rewinder) Next() (io.ReadCloser, error) {
 	if b.empty() {
 		return b.Request.Body, nil

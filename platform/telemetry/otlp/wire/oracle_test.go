@@ -159,11 +159,13 @@ func oracleValue(v *commonpb.AnyValue) signal.Value {
 
 func oracleJSON(v *commonpb.AnyValue, depth int) string {
 	text := func(s string) string {
-		b, err := json.Marshal(s)
-		if err != nil {
+		var b strings.Builder
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(s); err != nil {
 			return err.Error()
 		}
-		return string(b)
+		return strings.TrimSuffix(b.String(), "\n")
 	}
 	switch x := v.GetValue().(type) {
 	case *commonpb.AnyValue_StringValue:

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"math"
@@ -211,15 +212,18 @@ func (d *decoder) list(b []byte, v anyValue, depth int) ([]byte, error) {
 	return append(b, last), c.err("a list")
 }
 
-// quote appends s, which is UTF-8, as a JSON string.
+// quote appends s, which is UTF-8, as a JSON string. Letters that only HTML minds stay as they are,
+// whatever stands beside them: who looks for "a&b" finds it.
 func quote(b []byte, s string) []byte {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] == '"' || s[i] == '\\' || s[i] >= utf8.RuneSelf {
-			q, err := json.Marshal(s)
-			if err != nil { // no string fails
+			q := bytes.NewBuffer(b)
+			e := json.NewEncoder(q)
+			e.SetEscapeHTML(false)
+			if err := e.Encode(s); err != nil { // no string fails
 				return append(b, `""`...)
 			}
-			return append(b, q...)
+			return bytes.TrimSuffix(q.Bytes(), []byte("\n"))
 		}
 	}
 	b = append(b, '"')

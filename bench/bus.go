@@ -85,7 +85,7 @@ func compareBus(ctx context.Context, r *result, plain *plainStream, broker bus.B
 	busCost := r.add(&figure{what: "CPU of a message: bus, handled", unit: "µs", target: "reported"})
 	for range rounds {
 		for i, l := range loads {
-			m, err := repeat(ctx, l.workers, roundLength, nil, l.do)
+			m, err := repeat(ctx, l.workers, nil, l.do)
 			if err != nil {
 				return fmt.Errorf("%s: %w", l.what, err)
 			}

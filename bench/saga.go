@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
-	"github.com/musterdev/muster/data/saga"
-	"github.com/musterdev/muster/data/tx"
+	"github.com/musterdev/muster/bench/sagas"
 	"github.com/musterdev/muster/drivers/postgres"
 	"github.com/musterdev/muster/drivers/postgres/pgtest"
 	"github.com/musterdev/muster/drivers/sqlite"
@@ -29,7 +26,8 @@ func benchSaga(ctx context.Context, _ string, rounds int) (*result, error) {
 		name: "bench-saga", title: "Sagas beside plain commits (`make bench-saga`)",
 		method: fmt.Sprintf("One process, %d in flight, %s a load, loads interleaved. A saga has a remote step that asks nobody and a local "+
 			"step: three commits with its start. A plain commit inserts one row. Both are durable (synchronous=FULL, fsync=on). CPU is that of the "+
-			"process and of the database server.", inFlight, roundLength),
+			"process and of the database server. A light saga has two remote steps that ask nobody, and nothing else to be committed with: its three "+
+			"transitions share commits with those of others. One with calls asks a server in this process by HTTP, twice, and its CPU includes that.", inFlight, roundLength),
 	}
 	dir, err := os.MkdirTemp("", "muster-bench-")
 	if err != nil {
@@ -44,6 +42,9 @@ func benchSaga(ctx context.Context, _ string, rounds int) (*result, error) {
 	if err := compareSagas(ctx, r, "SQLite", lite, nil, rounds); err != nil {
 		return nil, err
 	}
+	if err := sagas.Compare(ctx, light(r, "SQLite", lite, nil, rounds)); err != nil {
+		return nil, err
+	}
 	server, err := pgtest.Durable()
 	if err != nil {
 		return nil, err
@@ -54,7 +55,10 @@ func benchSaga(ctx context.Context, _ string, rounds int) (*result, error) {
 		return nil, err
 	}
 	defer func() { _ = pg.Close() }() // as above
-	return r, compareSagas(ctx, r, "PostgreSQL", pg, serverCPU(server.PID()), rounds)
+	if err := compareSagas(ctx, r, "PostgreSQL", pg, serverCPU(server.PID()), rounds); err != nil {
+		return nil, err
+	}
+	return r, sagas.Compare(ctx, light(r, "PostgreSQL", pg, serverCPU(server.PID()), rounds))
 }
 
 // compareSagas adds the figures of one engine.
@@ -63,92 +67,45 @@ func compareSagas(ctx context.Context, r *result, engine string, db *sql.DB, ser
 		return r.add(&figure{what: engine + ": " + what, unit: unit, target: "reported"})
 	}
 	commits, commitCPU := report("plain commits", "/s"), report("CPU of a plain commit", "µs")
-	sagas, sagaCPU := report("sagas", "/s"), report("CPU of a saga", "µs")
+	whole, wholeCPU := report("sagas", "/s"), report("CPU of a saga", "µs")
 	ratio := report("sagas a second as a share of (plain commits / 3)", "")
 	if _, err := db.ExecContext(ctx, `CREATE TABLE plain (id TEXT PRIMARY KEY, body TEXT NOT NULL)`); err != nil {
 		return err
 	}
-	runner, err := newRunner(ctx, db)
+	runner, err := sagas.NewRunner(ctx, db, inFlight)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = runner.stop() }() // its sagas have ended, or the benchmark has failed already
+	defer func() { _ = runner.Stop() }() // its sagas have ended, or the benchmark has failed already
 	for range rounds {
-		plain, err := repeat(ctx, inFlight, roundLength, server, func(ctx context.Context, _, _ int) (int, error) {
-			_, err := db.ExecContext(ctx, `INSERT INTO plain (id, body) VALUES ($1, $2)`, rand.Text(), "a row of some length, as an order might have")
-			return 1, err
-		})
+		plain, err := repeat(ctx, inFlight, server, sagas.CommitOne(db))
 		if err != nil {
 			return err
 		}
-		whole, err := repeat(ctx, inFlight, roundLength, server, func(ctx context.Context, _, _ int) (int, error) { return 1, runner.one(ctx) })
+		ended, err := repeat(ctx, inFlight, server, func(ctx context.Context, _, _ int) (int, error) { return 1, runner.One(ctx) })
 		if err != nil {
 			return err
 		}
 		commits.values, commitCPU.values = append(commits.values, plain.rate()), append(commitCPU.values, plain.micros())
-		sagas.values, sagaCPU.values = append(sagas.values, whole.rate()), append(sagaCPU.values, whole.micros())
-		ratio.values = append(ratio.values, whole.rate()/(plain.rate()/3))
+		whole.values, wholeCPU.values = append(whole.values, ended.rate()), append(wholeCPU.values, ended.micros())
+		ratio.values = append(ratio.values, ended.rate()/(plain.rate()/3))
 	}
 	return nil
 }
 
-// runner runs sagas to their end.
-type runner struct {
-	db     *sql.DB
-	saga   *saga.Saga[string]
-	ended  sync.Map // id to a channel that is closed
-	cancel context.CancelFunc
-	done   chan error
-}
-
-func newRunner(ctx context.Context, db *sql.DB) (*runner, error) {
-	if err := saga.Migrate(ctx, db); err != nil {
-		return nil, err
-	}
-	r := &runner{db: db, done: make(chan error, 1)}
-	r.saga = &saga.Saga[string]{
-		Name: "bench", Version: 1,
-		Steps: []saga.Step[string]{
-			saga.Remote[string]{Name: "ask", Do: func(context.Context, *string) error { return nil }, NoUndo: true},
-			saga.Local[string]{Name: "settle", Do: func(context.Context, tx.Tx, *string) error { return nil }},
+// light is how the light sagas of an engine are measured and reported.
+func light(r *result, engine string, db *sql.DB, server func() time.Duration, rounds int) sagas.Bench {
+	return sagas.Bench{
+		DB: db, Lite: server == nil, Rounds: rounds,
+		Add: func(what, unit, target string, holds func(float64) bool) func(float64) {
+			f := r.add(&figure{what: engine + ": " + what, unit: unit, target: target, holds: holds})
+			return func(v float64) { f.values = append(f.values, v) }
 		},
-		Completed: func(_ context.Context, _ tx.Tx, id *string) error {
-			if c, waited := r.ended.LoadAndDelete(*id); waited {
-				if ended, ok := c.(chan struct{}); ok { // that is what one stores
-					close(ended)
-				}
-			}
-			return nil
+		Load: func(ctx context.Context, workers int, do sagas.Work) (rate, micros float64, err error) {
+			m, err := repeat(ctx, workers, server, do)
+			return m.rate(), m.micros(), err
 		},
 	}
-	engine, err := saga.New(db, saga.Config{Owner: "bench", Workers: inFlight}, r.saga)
-	if err != nil {
-		return nil, err
-	}
-	ctx, r.cancel = context.WithCancel(ctx)
-	go func() { r.done <- engine.Run(ctx) }()
-	return r, nil
-}
-
-// one starts a saga and returns when it has ended.
-func (r *runner) one(ctx context.Context) error {
-	id, ended := rand.Text(), make(chan struct{})
-	r.ended.Store(id, ended)
-	err := tx.Do(ctx, r.db, func(ctx context.Context, t *sql.Tx) error { return r.saga.Start(ctx, t, id, id) })
-	if err != nil {
-		return err
-	}
-	select {
-	case <-ended:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (r *runner) stop() error {
-	r.cancel()
-	return <-r.done
 }
 
 // serverCPU returns what a process and all below it have used so far.

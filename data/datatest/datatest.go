@@ -10,6 +10,7 @@ import (
 	"github.com/musterdev/muster/data/datatest/dbtest"
 	"github.com/musterdev/muster/data/datatest/inboxtest"
 	"github.com/musterdev/muster/data/datatest/leasetest"
+	"github.com/musterdev/muster/data/datatest/locktest"
 	"github.com/musterdev/muster/data/datatest/outboxtest"
 	"github.com/musterdev/muster/data/datatest/parkingtest"
 )
@@ -31,6 +32,7 @@ func Run(t *testing.T, fresh Fresh) {
 		"lease":       leasetest.Run,
 		"outbox":      outboxtest.Run,
 		"inbox":       inboxtest.Run,
+		"lock":        locktest.Run,
 		"parking":     parkingtest.Run,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, fresh) })

@@ -27,6 +27,7 @@ func runHTTP(t *testing.T, fresh Fresh) {
 		"a panic":                 httpPanic,
 		"a client that went away": httpGone,
 		"a lost claim":            httpLost,
+		"many at once":            httpMany,
 	})
 }
 

@@ -18,6 +18,7 @@ import (
 // A Claim is safe for concurrent use.
 type Claim struct {
 	db      *sql.DB
+	lanes   *lanes // nil: what is done to the record is committed by itself
 	store   store
 	call    *call // nil without a key
 	outcome outcome
@@ -112,7 +113,7 @@ func (c *Claim) Extend(ctx context.Context) error {
 	if c.call == nil {
 		return nil
 	}
-	return c.store.lock(ctx, c.db, c.call.Request, c.outcome.fence, Lease)
+	return c.lock(ctx, Lease)
 }
 
 // Release gives the claim up without an answer, so that the next attempt need not
@@ -121,7 +122,24 @@ func (c *Claim) Release(ctx context.Context) error {
 	if c.call == nil {
 		return nil
 	}
-	return c.store.lock(ctx, c.db, c.call.Request, c.outcome.fence, 0)
+	return c.lock(ctx, 0)
+}
+
+// lock sets the lease to end so much from now.
+func (c *Claim) lock(ctx context.Context, lease time.Duration) error {
+	if c.lanes != nil {
+		return c.lanes.changes.Do(ctx, change{Request: c.call.Request, fence: c.outcome.fence, lease: lease})
+	}
+	return c.store.lock(ctx, c.db, c.call.Request, c.outcome.fence, lease)
+}
+
+// finish is Finish where the answer is committed with nothing else.
+func (c *Claim) finish(ctx context.Context, answer any) error {
+	recorded, err := encode(answer)
+	if err != nil {
+		return err
+	}
+	return c.lanes.changes.Do(ctx, change{Request: c.call.Request, fence: c.outcome.fence, answer: recorded})
 }
 
 // Keep extends the claim in the background until stop is called. The context it

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/musterdev/muster/data/tx"
 	"github.com/musterdev/muster/problem"
 )
 
@@ -34,6 +33,7 @@ type answer struct {
 // The answer is recorded after the handler's effects, in a transaction of its own: a
 // crash in between lets a repetition run the handler again. Use [Run] where that must
 // not be. While the handler runs, repetitions get 409 and Retry-After: 1.
+// Requests that come at the same time share the commits of their records.
 //
 // On record are the status, the body and the headers Content-Type, Content-Language,
 // Content-Location, Location, Link, ETag, Last-Modified and Cache-Control. Not
@@ -50,6 +50,10 @@ func Handler(db *sql.DB, next http.Handler) http.Handler {
 	case next == nil:
 		return unusable(errNoHandler)
 	}
+	together, err := lanesOf(db)
+	if err != nil {
+		return unusable(err)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req, r, err := read(r)
 		if err != nil {
@@ -60,7 +64,7 @@ func Handler(db *sql.DB, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		claim, err := Begin(WithRequest(r.Context(), *req), db, nil)
+		claim, err := together.begin(WithRequest(r.Context(), *req))
 		if err != nil {
 			problem.Write(w, r, err)
 			return
@@ -111,7 +115,7 @@ func carryOut(claim *Claim, next http.Handler, w http.ResponseWriter, r *http.Re
 	if !rec.final() {
 		_ = settle(claim.Release) // else the lease ends by itself
 	} else if err := settle(func(ctx context.Context) error {
-		return tx.Do(ctx, claim.db, func(ctx context.Context, t *sql.Tx) error { return claim.Finish(ctx, t, rec.answer()) })
+		return claim.finish(ctx, rec.answer())
 	}); err != nil {
 		problem.Write(w, r, problem.Wrap(err, problem.Unknown, "the request was carried out, but its answer could not be recorded: ask again with the same key"))
 		return

@@ -50,8 +50,7 @@ func (s store) enter(ctx context.Context, t tx.Tx, r Request, lease time.Duratio
 	}
 	for {
 		rec := record{id: rand.Text(), fence: 1}
-		n, err := affected(t.ExecContext(ctx, s.sql(`INSERT INTO muster_idempotency (scope, key, id, fingerprint, fence, locked_until, created)
-			VALUES ($1, $2, $3, $4, 1, NOW + $5, NOW) ON CONFLICT (scope, key) DO NOTHING`),
+		n, err := affected(t.ExecContext(ctx, s.sql(enterOne),
 			r.Scope, r.Key, rec.id, r.Fingerprint[:], lease.Milliseconds()))
 		if err != nil || n == 1 {
 			return outcome{record: rec}, err
@@ -86,8 +85,7 @@ func (s store) find(ctx context.Context, t tx.Tx, r Request) (rec record, err er
 
 // finish puts the answer on record, unless another attempt has taken over.
 func (s store) finish(ctx context.Context, t tx.Tx, r Request, fence int64, answer []byte) error {
-	n, err := affected(t.ExecContext(ctx, `UPDATE muster_idempotency SET answer = $1, locked_until = 0
-		WHERE scope = $2 AND key = $3 AND fence = $4 AND answer IS NULL`, answer, r.Scope, r.Key, fence))
+	n, err := affected(t.ExecContext(ctx, finishOne, answer, r.Scope, r.Key, fence))
 	if err == nil && n == 0 {
 		return ErrFenced
 	}
@@ -96,8 +94,7 @@ func (s store) finish(ctx context.Context, t tx.Tx, r Request, fence int64, answ
 
 // lock sets the lease to end so much from now.
 func (s store) lock(ctx context.Context, db *sql.DB, r Request, fence int64, lease time.Duration) error {
-	n, err := affected(db.ExecContext(ctx, s.sql(`UPDATE muster_idempotency SET locked_until = NOW + $1
-		WHERE scope = $2 AND key = $3 AND fence = $4 AND answer IS NULL`), lease.Milliseconds(), r.Scope, r.Key, fence))
+	n, err := affected(db.ExecContext(ctx, s.sql(lockOne), lease.Milliseconds(), r.Scope, r.Key, fence))
 	if err == nil && n == 0 {
 		return ErrFenced
 	}

@@ -72,12 +72,20 @@ func Once[T any](db *sql.DB, topic bus.Topic[T], fn func(ctx context.Context, tx
 // another transaction that is just noting the same message. Call it first, so that of
 // two that handle the message at the same time the second does no work.
 func Insert(ctx context.Context, t tx.Tx, group, source, id string) (fresh bool, err error) {
-	if group == "" || source == "" || id == "" {
-		return false, fmt.Errorf("inbox: a message is noted by group, source and id; given are %q, %q and %q", group, source, id)
+	if err := check(group, source, id); err != nil {
+		return false, err
 	}
-	n, err := affected(t.ExecContext(ctx, `INSERT INTO muster_inbox (consumer, source, id) VALUES ($1, $2, $3) ON CONFLICT (consumer, source, id) DO NOTHING`,
-		group, source, id))
+	n, err := affected(t.ExecContext(ctx, insert, group, source, id))
 	return n == 1, err
+}
+
+const insert = `INSERT INTO muster_inbox (consumer, source, id) VALUES ($1, $2, $3) ON CONFLICT (consumer, source, id) DO NOTHING`
+
+func check(group, source, id string) error {
+	if group == "" || source == "" || id == "" {
+		return fmt.Errorf("inbox: a message is noted by group, source and id; given are %q, %q and %q", group, source, id)
+	}
+	return nil
 }
 
 // Keep is how long Sweep keeps notes unless it is told otherwise. A message that is
@@ -109,11 +117,16 @@ func Sweep(ctx context.Context, db *sql.DB, olderThan time.Duration) (int64, err
 }
 
 func affected(res sql.Result, err error) (int64, error) {
-	switch {
-	case migrate.Missing(err, "muster_inbox"):
-		return 0, fmt.Errorf("inbox: the table muster_inbox is missing: call inbox.Migrate before: %w", err)
-	case err != nil:
-		return 0, fmt.Errorf("inbox: %w", err)
+	if err != nil {
+		return 0, explained(err)
 	}
 	return res.RowsAffected()
+}
+
+// explained says what to do about an error of the database, where that is known.
+func explained(err error) error {
+	if migrate.Missing(err, "muster_inbox") {
+		return fmt.Errorf("inbox: the table muster_inbox is missing: call inbox.Migrate before: %w", err)
+	}
+	return fmt.Errorf("inbox: %w", err)
 }

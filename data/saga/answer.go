@@ -2,7 +2,6 @@ package saga
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -27,11 +26,13 @@ func (s *Saga[T]) answer(ctx context.Context, t tx.Tx, id, step string, undo boo
 	if err != nil {
 		return err
 	}
-	d := e.defs[r.Definition()]
+	d, r, err := e.current(ctx, t, r)
+	if err != nil {
+		return err
+	}
 	if d == nil {
 		return problem.New(problem.Unavailable, "saga %s %s has version %d, which this build does not know: answer where it is known", r.Name, r.ID, r.Version)
 	}
-	r = d.Settle(r)
 	switch come, err := come(d, r, step, undo); {
 	case err != nil:
 		return err
@@ -63,7 +64,7 @@ func (s *Saga[T]) answer(ctx context.Context, t tx.Tx, id, step string, undo boo
 	trace.SpanFromContext(ctx).SetAttributes(append(about(from), attribute.String("muster.saga.outcome", string(o.Kind)))...)
 	e.wakeAfter(ctx)
 	if to.Ended() {
-		tx.AfterCommit(ctx, func() { e.meters.ended(ctx, from, to) }) // false: it goes uncounted
+		tx.AfterCommit(ctx, func() { e.ended(ctx, d, from, to) }) // false: nobody is told
 	}
 	return nil
 }
@@ -82,15 +83,7 @@ func come(d *plan.Definition, r table.Row, step string, undo bool) (bool, error)
 	case !undo && i < at, undo && r.Undoing && (i > at || r.Step == table.End):
 		return false, nil
 	}
-	return false, problem.New(problem.FailedPrecondition, "saga %s %s is at step %s: there is nothing to answer for step %s yet", r.Name, r.ID, place(r), step)
-}
-
-// place names where a saga is.
-func place(r table.Row) string {
-	if r.Undoing {
-		return fmt.Sprintf("%s (undo)", r.Step)
-	}
-	return r.Step
+	return false, problem.New(problem.FailedPrecondition, "saga %s %s is at step %s: there is nothing to answer for step %s yet", r.Name, r.ID, r.Place(), step)
 }
 
 // changed is the data after an update.

@@ -30,6 +30,20 @@ func (r *run) settle(ctx context.Context) (settle context.Context, cancel func()
 	}
 }
 
+// settling is a context for what is written to the table of sagas, though that of the step may have
+// ended: it ends with the run's books, and has the values of the step's. The table bounds
+// how long it takes.
+type settling struct {
+	context.Context //nolint:containedctx // it is one
+
+	values context.Context //nolint:containedctx // it is half of this one
+}
+
+func (s settling) Value(key any) any { return s.values.Value(key) }
+
+// AfterFunc spares package context a goroutine: it cannot see what this is made of.
+func (s settling) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(s.Context, f) }
+
 // finish waits for the steps in hand. Its error names those that did not end.
 func (r *run) finish(cut, closeBooks context.CancelFunc) error {
 	done := make(chan struct{})
@@ -46,7 +60,7 @@ func (r *run) finish(cut, closeBooks context.CancelFunc) error {
 		return nil
 	case <-late.C:
 	}
-	left := r.held.places()
+	left := r.held.Places()
 	if len(left) == 0 { // just now
 		return nil
 	}

@@ -57,7 +57,7 @@ const (
 	transition = "RETURNING seq"
 	allGo      = "WHERE owner = $1"
 	beat       = "WITH own"
-	swept      = "'compensated') AND updated <"
+	swept      = "'compensated') AND ended <"
 )
 
 // stopped runs an engine with one step for a second, ends it, and returns what Run said

@@ -55,9 +55,11 @@ type Engine struct {
 	meters  meters
 	defs    map[table.Version]*plan.Definition
 	known   []table.Version
+	heirs   map[table.Version]*plan.Definition // of versions that have no definition of their own any more
 	keepFor time.Duration
 	wake    chan struct{}
 	running atomic.Bool
+	active  atomic.Pointer[run] // nil while none is running
 }
 
 // New returns an engine for these definitions, each a *Saga that belongs to no other
@@ -74,7 +76,7 @@ func New(db *sql.DB, cfg Config, sagas ...Definition) (*Engine, error) {
 	}
 	e := &Engine{
 		db: db, table: rows, owner: plan.Clip(cfg.Owner), workers: cfg.Workers, log: cfg.Log,
-		defs: map[table.Version]*plan.Definition{}, wake: make(chan struct{}, 1),
+		defs: map[table.Version]*plan.Definition{}, heirs: map[table.Version]*plan.Definition{}, wake: make(chan struct{}, 1),
 		keepFor: cmp.Or(cfg.Keep, table.Keep),
 	}
 	if e.owner == "" {
@@ -108,6 +110,7 @@ func New(db *sql.DB, cfg Config, sagas ...Definition) (*Engine, error) {
 		e.defs[v] = d
 		e.known = append(e.known, v)
 	}
+	wrong = append(wrong, e.inherit())
 	if err := errors.Join(wrong...); err != nil {
 		return nil, err
 	}

@@ -83,6 +83,38 @@ func Example() { //nolint:testableexamples // needs a database: it runs in the d
 	})
 }
 
+// OrderV1 is what an order was in version 1 of its saga.
+type OrderV1 struct {
+	ID    string
+	Euros int64
+}
+
+// Version 2 renamed a step and counts in cents. Sagas of version 1 that are under way go on
+// by it, at the same place; and before the build is deployed it is asked whether all can.
+func ExampleEngine_Check() { //nolint:testableexamples // needs a database: it runs in the drivers
+	var db *sql.DB
+	second := &saga.Saga[Order]{
+		Name: "checkout", Version: 2, From: []int{1},
+		Upgrade: func(o saga.Old) (step string, data Order, err error) {
+			old, err := saga.DataOf[OrderV1](o)
+			step = map[string]string{"book": "reserve"}[o.Step]
+			return step, Order{ID: old.ID, Cents: 100 * old.Euros}, err
+		},
+		Steps: []saga.Step[Order]{saga.Remote[Order]{Name: "reserve", Do: reserve, Undo: release}},
+	}
+	engine, err := saga.New(db, saga.Config{}, second)
+	if err != nil {
+		return
+	}
+	stranded, _ := engine.Check(context.Background())
+	for _, s := range stranded {
+		fmt.Println(s.Sagas, "sagas", s.Name, "version", s.Version, "at", s.Step, "cannot go on:", s.Why)
+	}
+	// Where an order has nothing else to be committed with:
+	err = second.Begin(context.Background(), "o-1", Order{ID: "o-1", Cents: 1200})
+	_ = err // saga.ErrExists: it was begun before
+}
+
 func ExampleReject() {
 	step := func(_ context.Context, o *Order) error {
 		switch {

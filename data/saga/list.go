@@ -72,7 +72,8 @@ func (e *Engine) Show(ctx context.Context, name, id string) (Detail, error) {
 func (e *Engine) settle(r table.Row) (row table.Row, known bool) {
 	d := e.defs[r.Definition()]
 	if d == nil {
-		return r, false
+		_, _, err := e.heir(r)
+		return r, err == nil
 	}
 	return d.Settle(r), d.Find(r.Step) >= 0
 }
@@ -81,7 +82,8 @@ func (e *Engine) settle(r table.Row) (row table.Row, known bool) {
 func (e *Engine) Counts(ctx context.Context) ([]Count, error) {
 	counts, err := e.table.Counts(ctx)
 	for i, c := range counts {
-		counts[i].Loadable = e.defs[table.Version{Name: c.Name, Number: c.Version}] != nil
+		v := table.Version{Name: c.Name, Number: c.Version}
+		counts[i].Loadable = e.defs[v] != nil || e.heirs[v] != nil
 	}
 	return counts, err
 }

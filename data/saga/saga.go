@@ -45,12 +45,22 @@ type Saga[T any] struct {
 	// under way could not go on with. Engines carry on only the versions they know: keep
 	// the old definition beside the new one until none of it runs any more.
 	Version int
+	// From are earlier versions whose running sagas go on by this one, and Upgrade says how: at
+	// which of its steps, with which data. Upgrade must be pure: it is called again after a
+	// crash, and by [Engine.Check]. A saga whose upgrade fails is paused as it is.
+	From    []int
+	Upgrade func(old Old) (step string, data T, err error)
 	Steps   []Step[T] // in their order; at least one
 
 	// Completed and Compensated run in the transaction by which a saga ends; both may be
 	// nil. Failing, they are repeated as a step after the pivot is.
 	Completed   func(ctx context.Context, tx tx.Tx, data *T) error
 	Compensated func(ctx context.Context, tx tx.Tx, data *T, reason string) error
+
+	// Ended is told, in the process that ended it and once that is committed, that a saga
+	// is completed or compensated: to wake who waits for it here. It must not block, and
+	// where the process crashes it is not told at all. It may be nil.
+	Ended func(id string, state State)
 
 	engine atomic.Pointer[Engine] // set by New
 }
@@ -116,6 +126,9 @@ func (c Call) Key() string {
 	}
 	return c.Saga + "/" + c.ID + "/" + c.Step + direction
 }
+
+// Owner names the saga: for whom its steps take locks.
+func (c Call) Owner() string { return c.Saga + "/" + c.ID }
 
 type callKey struct{}
 

@@ -58,6 +58,8 @@ func TestNewSaysAllThatIsWrong(t *testing.T) {
 		{"good", Saga[order]{Name: "good", Version: 1, Steps: good}, nil},
 		{"the last step is the pivot", Saga[order]{Name: "good", Version: 1, Steps: []Step[order]{local("a"), last}}, nil},
 		{"a pivot with Undo", Saga[order]{Name: "good", Version: 1, Steps: []Step[order]{local("a")}}, nil},
+		{"versions", Saga[order]{Name: "x", Version: 2, Steps: good, From: []int{2, 0}}, []string{"takes over version 2: only earlier", "takes over version 0: only earlier", "has no Upgrade"}},
+		{"upgrade", Saga[order]{Name: "x", Version: 2, Steps: good, Upgrade: func(Old) (string, order, error) { return "a", order{}, nil }}, []string{"has an Upgrade and no From"}},
 		{"empty", Saga[order]{}, []string{"the name takes", "version is at least 1", "no steps"}},
 		{"names", Saga[order]{Name: "Bad_Name", Version: 1, Steps: []Step[order]{local(""), local("9"), local("a/b"), local(strings.Repeat("a", 51))}}, []string{
 			`saga: "Bad_Name" version 1: the name takes`, `step 1, "", has a bad name`, `step 2, "9", has a bad name`, `step 3, "a/b",`, "step 4",
@@ -95,16 +97,23 @@ func TestNewSaysAllThatIsWrong(t *testing.T) {
 func TestNewRefusesWhatCannotWork(t *testing.T) {
 	db := sql.OpenDB(new(away))
 	one := func() *Saga[order] { return &Saga[order]{Name: "x", Version: 1, Steps: []Step[order]{local("a")}} }
+	later := func(version int) *Saga[order] {
+		s := one()
+		s.Version, s.From, s.Upgrade = version, []int{1}, func(Old) (string, order, error) { return "a", order{}, nil }
+		return s
+	}
 	taken := one()
 	if _, err := New(db, Config{}, taken); err != nil {
 		t.Fatal(err)
 	}
 	for want, try := range map[string]func() (*Engine, error){
-		"the database is nil":                           func() (*Engine, error) { return New(nil, Config{}, one()) },
-		"-1 workers":                                    func() (*Engine, error) { return New(db, Config{Workers: -1}, one()) },
-		"definition 1 is nil":                           func() (*Engine, error) { return New(db, Config{}, nil) },
-		`"x" version 1 is defined twice`:                func() (*Engine, error) { return New(db, Config{}, one(), one()) },
-		`"x" version 1 belongs to another engine: make`: func() (*Engine, error) { return New(db, Config{}, taken) },
+		"the database is nil":            func() (*Engine, error) { return New(nil, Config{}, one()) },
+		"-1 workers":                     func() (*Engine, error) { return New(db, Config{Workers: -1}, one()) },
+		"definition 1 is nil":            func() (*Engine, error) { return New(db, Config{}, nil) },
+		`"x" version 1 is defined twice`: func() (*Engine, error) { return New(db, Config{}, one(), one()) },
+		`"x" version 2 takes over version 1, which is defined too`: func() (*Engine, error) { return New(db, Config{}, one(), later(2)) },
+		`"x" versions 2 and 3 both take over version 1`:            func() (*Engine, error) { return New(db, Config{}, later(2), later(3)) },
+		`"x" version 1 belongs to another engine: make`:            func() (*Engine, error) { return New(db, Config{}, taken) },
 	} {
 		if _, err := try(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
@@ -124,48 +133,6 @@ func TestKeysTellStepsAndDirectionsApart(t *testing.T) {
 	}
 	if _, ok := StepOf(t.Context()); ok {
 		t.Error("a step out of nowhere")
-	}
-}
-
-// A Remote step's context ends when its lease does, and no sooner.
-func TestALeaseEndsTheStepUnlessItIsRenewed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		held := leases{list: map[table.Key]*lease{}}
-		row := table.Row{Name: "x", ID: "1", Fence: 3}
-		begun := time.Now()
-		l := held.add(row, begun)
-		ctx, stop := l.within(t.Context())
-		defer stop()
-		for range 5 {
-			time.Sleep(Beat)
-			if lost := held.renew(map[table.Key]int64{row.Key(): 3}, time.Now()); len(lost) > 0 {
-				t.Error("lost what is held")
-			}
-		}
-		for range 10 { // another has it: the beat does not find it, or with another fence
-			time.Sleep(Beat)
-			held.renew(map[table.Key]int64{row.Key(): 4}, time.Now())
-			synctest.Wait() // for what happens at the same moment
-			if ctx.Err() != nil {
-				break
-			}
-		}
-		if took := time.Since(begun); took != 5*Beat+Lease || !errors.Is(context.Cause(ctx), table.ErrLost) {
-			t.Errorf("ended after %s because of %v", took, context.Cause(ctx))
-		}
-	})
-}
-
-func TestWhatNobodyWorksOnIsLetGoAtTheSecondBeat(t *testing.T) {
-	held := leases{list: map[table.Key]*lease{}}
-	k := table.Key{Name: "x", ID: "1"}
-	for i, tc := range []struct {
-		fence int64
-		lost  int
-	}{{1, 0}, {1, 1}, {1, 0}, {2, 0}, {2, 1}} {
-		if lost := held.renew(map[table.Key]int64{k: tc.fence}, time.Now()); len(lost) != tc.lost {
-			t.Errorf("beat %d: %v", i+1, lost)
-		}
 	}
 }
 

@@ -37,24 +37,58 @@ var (
 // is deleted, and its id can be started again, with the same keys as the first time. Who
 // must refuse an id for longer keeps a row of his own, as the order itself is.
 func (s *Saga[T]) Start(ctx context.Context, tx tx.Tx, id string, data T) error {
-	e := s.engine.Load()
-	if e == nil {
-		return errNoOwner
-	}
-	if err := checkID(id); err != nil {
-		return err
-	}
-	recorded, err := table.Encode(data)
+	e, first, err := s.first(ctx, id, data)
 	if err != nil {
 		return err
 	}
-	first := table.Row{Name: s.Name, ID: id, Version: s.Version, Step: s.define().Steps[0].Name, Data: recorded, Trace: traceOf(ctx)}
 	if err := e.table.Insert(ctx, tx, first); err != nil {
 		return err
 	}
 	trace.SpanFromContext(ctx).SetAttributes(attribute.String("muster.saga.name", s.Name), attribute.String("muster.saga.id", id))
 	e.wakeAfter(ctx)
 	return nil
+}
+
+// Begin is [Saga.Start] where nothing else is to be committed with the saga: it is committed when
+// Begin returns, together with others that begin at the same time. The engine of this
+// process carries it on at once where it runs and has a worker free. It must not be
+// called within a transaction of the same database.
+//
+// When Begin fails with an error of the database, or ctx ended, the saga may have begun
+// nevertheless: begin it again, and take ErrExists for success.
+func (s *Saga[T]) Begin(ctx context.Context, id string, data T) error {
+	e, first, err := s.first(ctx, id, data)
+	if err != nil {
+		return err
+	}
+	r := e.active.Load()
+	if r == nil || !r.held.Reserve(r.workers, &r.worker) {
+		if _, err := e.table.Open(ctx, first); err != nil {
+			return err
+		}
+		e.Wake()
+	} else if err := r.open(ctx, first); err != nil {
+		return err
+	}
+	trace.SpanFromContext(ctx).SetAttributes(attribute.String("muster.saga.name", s.Name), attribute.String("muster.saga.id", id))
+	return nil
+}
+
+// first is the row of a saga that begins.
+func (s *Saga[T]) first(ctx context.Context, id string, data T) (*Engine, table.Row, error) {
+	e := s.engine.Load()
+	if e == nil {
+		return nil, table.Row{}, errNoOwner
+	}
+	if err := checkID(id); err != nil {
+		return nil, table.Row{}, err
+	}
+	recorded, err := table.Encode(data)
+	if err != nil {
+		return nil, table.Row{}, err
+	}
+	d := e.defs[table.Version{Name: s.Name, Number: s.Version}]
+	return e, table.Row{Name: s.Name, ID: id, Version: s.Version, State: Running, Step: d.Steps[0].Name, Data: recorded, Trace: traceOf(ctx)}, nil
 }
 
 // Answer ends the Do of a step that returned [Wait], in the caller's transaction: nil

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/musterdev/muster/data/saga/internal/held"
 	"github.com/musterdev/muster/data/saga/internal/plan"
 	"github.com/musterdev/muster/data/saga/internal/table"
 	"github.com/musterdev/muster/data/tx"
@@ -15,26 +16,26 @@ import (
 // step carries out the step at hand of a saga, and returns the saga as it was recorded
 // after it: with an owner when the next step is to follow. An error means that it could
 // not be recorded; table.ErrLost that the saga is another's.
-func (r *run) step(d *plan.Definition, at table.Row, held *lease, log *slog.Logger) (table.Row, error) {
+func (r *run) step(d *plan.Definition, at table.Row, lease *held.Lease) (table.Row, error) {
 	ctx, end := r.attempt(at)
 	var o plan.Outcome
 	var err error
 	defer func() { end(o, err) }()
 	var lethal bool
 	if o, lethal = plan.Lethal(at); lethal {
-		at, err = r.failed(ctx, d, at, o, log)
+		at, err = r.failed(ctx, d, at, o)
 		return at, err
 	}
 	def, do, wrong := d.Work(at)
 	if wrong != nil {
 		o = plan.Judge(Bug(wrong))
-		at, err = r.failed(ctx, d, at, o, log)
+		at, err = r.failed(ctx, d, at, o)
 		return at, err
 	}
 	ctx = withCall(ctx, Call{Saga: at.Name, ID: at.ID, Step: at.Step, Undo: at.Undoing, Fence: at.Fence, Attempt: at.Attempts + 1})
 	ctx = context.WithValue(ctx, reasonKey{}, at.Reason)
 	late := time.AfterFunc(def.Timeout+time.Second, func() {
-		log.WarnContext(ctx, "saga: a step goes on after its time: it does not heed its context", "timeout", def.Timeout)
+		r.logOf(at).WarnContext(ctx, "saga: a step goes on after its time: it does not heed its context", "timeout", def.Timeout)
 	})
 	defer late.Stop()
 	var to table.Row
@@ -42,19 +43,21 @@ func (r *run) step(d *plan.Definition, at table.Row, held *lease, log *slog.Logg
 	if def.Local {
 		to, o, err = r.local(ctx, d, at, def.Timeout, do)
 	} else {
-		to, o, err = r.remote(ctx, d, at, held, def.Timeout, do, &asked)
+		to, o, err = r.remote(ctx, d, at, lease, def.Timeout, do, &asked)
 	}
 	switch {
 	case err != nil:
 		return to, err
 	case o.Kind == plan.Done || o.Kind == plan.Waits:
-		r.meters.ended(ctx, at, to)
-		log.DebugContext(ctx, "saga: step "+string(o.Kind), "state", to.State)
-		held.renew(asked)
+		r.ended(ctx, d, at, to)
+		if r.log.Enabled(ctx, slog.LevelDebug) {
+			r.logOf(at).DebugContext(ctx, "saga: step "+string(o.Kind), "state", to.State)
+		}
+		lease.Renew(asked)
 		return to, nil
 	}
-	to, err = r.failed(ctx, d, to, o, log)
-	held.renew(asked)
+	to, err = r.failed(ctx, d, to, o)
+	lease.Renew(asked)
 	return to, err
 }
 
@@ -110,8 +113,8 @@ func (r *run) local(ctx context.Context, d *plan.Definition, at table.Row, timeo
 
 // remote carries out a step outside of any transaction, and records what it came to
 // where that is done or waits.
-func (r *run) remote(ctx context.Context, d *plan.Definition, at table.Row, held *lease, timeout time.Duration, do plan.Work, asked *time.Time) (table.Row, plan.Outcome, error) {
-	leased, stop := held.within(ctx)
+func (r *run) remote(ctx context.Context, d *plan.Definition, at table.Row, lease *held.Lease, timeout time.Duration, do plan.Work, asked *time.Time) (table.Row, plan.Outcome, error) {
+	leased, stop := lease.Within(ctx)
 	within, cancel := context.WithTimeout(leased, timeout)
 	data, err := do(within, nil, at.Data)
 	cancel()
@@ -123,13 +126,11 @@ func (r *run) remote(ctx context.Context, d *plan.Definition, at table.Row, held
 	}
 	to, why := r.after(d, at, o, data)
 	*asked = time.Now()
-	settle, cancel := r.settle(ctx)
-	defer cancel()
-	return to, o, r.table.Save(settle, at, to, why)
+	return to, o, r.table.Save(settling{r.writes, ctx}, at, to, why)
 }
 
 // failed records a try that came to something else than done or waits.
-func (r *run) failed(ctx context.Context, d *plan.Definition, at table.Row, o plan.Outcome, log *slog.Logger) (table.Row, error) {
+func (r *run) failed(ctx context.Context, d *plan.Definition, at table.Row, o plan.Outcome) (table.Row, error) {
 	ctx, cancel := r.settle(ctx)
 	defer cancel()
 	if r.until.Err() != nil && o.Kind != plan.Rejected && o.Kind != plan.Bug { // it may be the end of the engine that failed it
@@ -147,7 +148,8 @@ func (r *run) failed(ctx context.Context, d *plan.Definition, at table.Row, o pl
 	if err != nil {
 		return to, err
 	}
-	r.meters.ended(ctx, at, to)
+	r.ended(ctx, d, at, to)
+	log := r.logOf(at)
 	switch {
 	case to.State == table.Paused:
 		log.ErrorContext(ctx, "saga: paused: a person is to look, then retry, skip or compensate", "error", o.Text, "attempts", to.Attempts, "stack", o.Stack)

@@ -30,6 +30,9 @@ const (
 // traceOf writes the trace of a context as the table keeps it: traceparent and, behind a
 // space, tracestate where there is one.
 func traceOf(ctx context.Context) string {
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		return ""
+	}
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)
 	if state := carrier[traceState]; state != "" && len(state) <= maxTraceState {
@@ -40,6 +43,9 @@ func traceOf(ctx context.Context) string {
 
 // withTrace returns a context of the trace that the table keeps of a saga.
 func withTrace(ctx context.Context, kept string) context.Context {
+	if kept == "" {
+		return ctx
+	}
 	parent, state, _ := strings.Cut(kept, " ")
 	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{traceParent: parent, traceState: state})
 }
@@ -75,6 +81,14 @@ func (m meters) ended(ctx context.Context, from, to table.Row) {
 	}
 	m.saga.Record(ctx, max(0, time.Since(time.UnixMilli(from.Created)).Seconds()),
 		metric.WithAttributes(attribute.String("muster.saga.name", from.Name), attribute.String("muster.saga.outcome", string(to.State))))
+}
+
+// ended tells that a saga has ended, if it has.
+func (e *Engine) ended(ctx context.Context, d *plan.Definition, from, to table.Row) {
+	e.meters.ended(ctx, from, to)
+	if d.Ended != nil && to.Ended() && !from.Ended() {
+		d.Ended(to.ID, to.State)
+	}
 }
 
 // about are what a span says of a saga.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/musterdev/muster/data/saga/internal/held"
 	"github.com/musterdev/muster/data/saga/internal/table"
 )
 
@@ -18,9 +19,16 @@ type run struct {
 	until  context.Context //nolint:containedctx // ends when no new step is to begin
 	steps  context.Context //nolint:containedctx // ends when those in hand are to
 	writes context.Context //nolint:containedctx // ends when nothing more is to be written
-	held   leases
+	held   *held.Leases
 	freed  chan struct{}
 	worker sync.WaitGroup
+	idle   chan job // to a worker that has nothing to do
+}
+
+// job is a saga for a worker.
+type job struct {
+	claimed table.Row
+	held    *held.Lease
 }
 
 // Run carries on sagas until ctx ends; then it lets go of what it holds, so that
@@ -48,12 +56,15 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer still()
 	r := &run{
 		Engine: e, name: e.owner + "/" + rand.Text()[:8], until: ctx, steps: steps, writes: writes,
-		held: leases{list: map[table.Key]*lease{}}, freed: make(chan struct{}, 1),
+		held: held.New(), freed: make(chan struct{}, 1), idle: make(chan job),
 	}
 	var besides sync.WaitGroup
 	besides.Go(func() { r.keep(beats) })
 	besides.Go(func() { r.sweep(ctx) })
+	e.active.Store(r)
+	defer e.active.Store(nil)
 	r.claimAll(ctx)
+	r.held.Shut()
 	left := r.finish(cut, closeBooks)
 	still()
 	besides.Wait()
@@ -93,14 +104,14 @@ func (r *run) claimAll(ctx context.Context) {
 	defer timer.Stop()
 	p := pace{}
 	for {
-		free := r.workers - r.held.count()
+		free := r.workers - r.held.Count()
 		var rows []table.Row
 		var err error
 		wait := table.Window
 		if free > 0 {
 			asked := time.Now()
 			suspects := 1
-			if r.held.suspects() {
+			if r.held.Suspects() {
 				suspects = 0
 			}
 			rows, err = r.table.Claim(ctx, r.known, r.name, free, suspects)
@@ -108,7 +119,7 @@ func (r *run) claimAll(ctx context.Context) {
 				r.begin(claimed, asked)
 			}
 			if err == nil && len(rows) < free {
-				wait, err = r.table.Due(ctx, r.known, r.name, !r.held.suspects())
+				wait, err = r.table.Due(ctx, r.known, r.name, !r.held.Suspects())
 			}
 			r.complain(ctx, &p, err)
 		}
@@ -150,7 +161,7 @@ func (r *run) keep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if r.held.count() == 0 {
+		if r.held.Count() == 0 {
 			continue
 		}
 		r.beatOnce(ctx)
@@ -163,7 +174,7 @@ func (r *run) beatOnce(beats context.Context) {
 	asked := time.Now()
 	fences, err := r.table.Beat(ctx, r.name)
 	if err == nil {
-		for k, fence := range r.held.renew(fences, asked) {
+		for k, fence := range r.held.Renew(fences, asked) {
 			err = errors.Join(err, r.table.LetGo(ctx, k, fence, 0))
 		}
 	}
@@ -172,45 +183,96 @@ func (r *run) beatOnce(beats context.Context) {
 	}
 }
 
-// begin has a worker carry on a saga that was claimed.
+// open writes a saga that begins as this run's own, for which a worker was reserved, and
+// has it carried on.
+func (r *run) open(ctx context.Context, first table.Row) (err error) {
+	defer func() {
+		r.held.Release(&r.worker)
+		if err != nil {
+			r.free()
+		}
+	}()
+	first.Owner, first.Fence = r.name, 1
+	asked := time.Now()
+	if first.Created, err = r.table.Open(ctx, first); err != nil {
+		return err // written nevertheless, it is nobody's, and let go of at the second beat
+	}
+	r.begin(first, asked)
+	return nil
+}
+
+// begin has a worker carry on a saga that was claimed: one that is there, whose stack has grown
+// already, or a new one.
 func (r *run) begin(claimed table.Row, asked time.Time) {
-	held := r.held.add(claimed, asked)
-	r.worker.Go(func() {
-		defer func() {
-			r.held.remove(claimed, held)
-			if claimed.Lost >= table.Suspect {
-				r.Wake()
-			}
-			select {
-			case r.freed <- struct{}{}:
-			default:
-			}
-		}()
-		r.carryOn(claimed, held)
-	})
+	j := job{claimed, r.held.Add(claimed, asked)}
+	select {
+	case r.idle <- j:
+	default:
+		r.worker.Go(func() { r.work(j) })
+	}
+}
+
+// work carries on one saga after the other until the run is about to end.
+func (r *run) work(j job) {
+	for {
+		r.carry(j)
+		select {
+		case j = <-r.idle:
+		case <-r.until.Done():
+			return
+		}
+	}
+}
+
+func (r *run) carry(j job) {
+	defer func() {
+		r.held.Remove(j.claimed, j.held)
+		if j.claimed.Lost >= table.Suspect {
+			r.Wake()
+		}
+		r.free()
+	}()
+	r.carryOn(j.claimed, j.held)
+}
+
+// free says that a worker is free again.
+func (r *run) free() {
+	select {
+	case r.freed <- struct{}{}:
+	default: // that is known
+	}
 }
 
 // carryOn takes a saga step by step as far as it goes.
-func (r *run) carryOn(at table.Row, held *lease) {
-	d := r.defs[at.Definition()]
+func (r *run) carryOn(at table.Row, lease *held.Lease) {
+	d, at, err := r.upgrade(at)
+	if err != nil {
+		if !errors.Is(err, table.ErrLost) {
+			r.logOf(at).WarnContext(withTrace(r.steps, at.Trace), "saga: its upgrade could not be recorded; it will be tried again", "error", err)
+		}
+		r.leave(at)
+		return
+	}
+	if at.State == table.Paused {
+		return
+	}
 	at = d.Settle(at)
-	suspected, traced := at.Lost >= table.Suspect, withTrace(r.steps, at.Trace)
+	suspected := at.Lost >= table.Suspect
 	for {
-		held.comes(at)
+		lease.Comes(at)
 		if suspected && at.Lost == 0 {
 			suspected = false
 			r.Wake() // the next one that is suspected may be carried on
 		}
-		log := r.log.With("saga", at.Name, "id", at.ID, "step", at.Step, "undo", at.Undoing, "fence", at.Fence)
 		if at.Lost > 0 {
-			log.WarnContext(traced, "saga: taken over: its last holder ended in the middle of the step", "in_a_row", at.Lost)
+			r.logOf(at).WarnContext(withTrace(r.steps, at.Trace), "saga: taken over: its last holder ended in the middle of the step", "in_a_row", at.Lost)
 		}
-		to, err := r.step(d, at, held, log)
+		to, err := r.step(d, at, lease)
 		if err != nil {
 			if !errors.Is(err, table.ErrLost) {
-				log.WarnContext(traced, "saga: what the step came to could not be recorded; it will be tried again", "error", err)
+				r.logOf(at).WarnContext(withTrace(r.steps, at.Trace), "saga: what the step came to could not be recorded; it will be tried again", "error", err)
 			}
-			r.leave(at, log)
+			r.leave(at)
 			return
 		}
 		if to.After > 0 {
@@ -224,11 +286,16 @@ func (r *run) carryOn(at table.Row, held *lease) {
 	}
 }
 
+// logOf returns a log that says what it is about. It is made when there is something to say.
+func (r *run) logOf(at table.Row) *slog.Logger {
+	return r.log.With("saga", at.Name, "id", at.ID, "step", at.Step, "undo", at.Undoing, "fence", at.Fence)
+}
+
 // leave lets go of a saga after an error, if that can be; else the lease ends.
-func (r *run) leave(at table.Row, log *slog.Logger) {
+func (r *run) leave(at table.Row) {
 	ctx, cancel := r.settle(r.until)
 	defer cancel()
 	if err := r.table.LetGo(ctx, at.Key(), at.Fence, time.Second); err != nil {
-		log.Warn("saga: the lease could not be ended; it will by itself", "error", err)
+		r.logOf(at).Warn("saga: the lease could not be ended; it will by itself", "error", err)
 	}
 }

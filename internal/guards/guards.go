@@ -21,7 +21,11 @@ const (
 func guards() []guard {
 	return []guard{
 		{"inbox: the insert decides", []edit{{"data/inbox/inbox.go", "return n == 1, err", "return n >= 0, err"}}, suite, every},
-		{"saga: fence of a transition", []edit{{"data/saga/internal/table/store.go", "AND fence = $16", "AND $16 >= 0"}}, suite, "^TestSagas$"},
+		{"saga: fence of a transition", []edit{{"data/saga/internal/table/write.go", "AND fence = $15", "AND $15 >= 0"}}, suite, "^TestSagas$"},
+		{"saga: fence in a group on PostgreSQL", []edit{{"data/saga/internal/table/many.go", "AND s.fence = i.from_fence", "AND i.from_fence >= 0"}}, "./drivers/postgres", "^TestSagas$/^together$"},
+		{"idempotency: fence in a group", []edit{{"data/idempotency/together.go", "map[bool]error{true: ErrFenced}[n == 0]", "map[bool]error{true: ErrFenced}[n < 0]"}}, suite, "^TestSuite$/^http$"},
+		{"inbox: the insert decides in a group", []edit{{"data/inbox/notes.go", "map[bool]error{true: errNoted}[done == 0]", "map[bool]error{true: errNoted}[done < 0]"}}, suite, "^TestSuite$/^inbox$"},
+		{"group: of those who come together one fails alone", []edit{{"data/group/group.go", "len(batch) > 1 && ofOne(err)", "len(batch) > 1 && !ofOne(err)"}}, "./data/group", "."},
 		{"saga: fence of a local step", []edit{{"data/saga/internal/table/store.go", "|| err == nil && fence != r.Fence", ""}}, suite, "^TestSagas$"},
 		{"outbox: fence of the relay", []edit{{"data/outbox/relay.go", "if err := h.Check(ctx, t); err != nil {", "if err := h.Check(ctx, t); err != nil && ctx.Err() != nil {"}}, suite, every},
 		{"idempotency: the row", []edit{{"data/idempotency/run.go", "return s.finish(ctx, t, c.Request, found.fence, recorded)", "return nil"}}, suite, every},
@@ -41,7 +45,7 @@ func guards() []guard {
 		{"outbox: only what was published", []edit{{"data/outbox/relay.go", "case row.refused == \"\" && err == nil:", "case row.refused == \"\":"}}, suite, every},
 
 		{"saga: an unknown outcome is undone too", []edit{{"data/saga/internal/plan/moves.go", "\t\t\tif !r.Doubt {\n\t\t\t\ti--\n\t\t\t}\n", "\t\t\ti--\n"}}, suite, "^TestSagas$"},
-		{"saga: an outcome ends the count of lost holders", []edit{{"data/saga/internal/table/store.go", "lost = 0, seq", "seq"}}, suite, "^TestSagas$"},
+		{"saga: an outcome ends the count of lost holders", []edit{{"data/saga/internal/table/write.go", "lost = 0, seq", "seq"}}, suite, "^TestSagas$"},
 		{"parking: what is behind waits", []edit{{"bus/receive.go", "held, err := r.parking.Held(ctx, r.group, d.Key)", "held, err := false, ctx.Err()"}}, "./bus", "."},
 	}
 }

@@ -16,7 +16,7 @@ import (
 type Fresh func(t *testing.T) (open func() *sql.DB)
 
 // Patience bounds what a test waits for.
-const Patience = 20 * time.Second
+const Patience = time.Minute
 
 // Each runs the tests of a group, each on a database of its own.
 func Each(t *testing.T, fresh Fresh, tests map[string]func(t *testing.T, open func() *sql.DB)) {

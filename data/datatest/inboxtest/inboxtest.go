@@ -33,6 +33,10 @@ func Run(t *testing.T, fresh dbtest.Fresh) {
 		"sweep":                           sweep,
 		"without its table":               unmigrated,
 		"a database that does not write":  readOnly,
+		"a barrier, in every order":       barrier,
+		"a barrier, at the same time":     barrierTogether,
+		"noted alone, many at once":       noted,
+		"what cannot be noted":            notedWrong,
 		"its schema is apart and current": schema,
 	})
 }

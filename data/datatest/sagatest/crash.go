@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/musterdev/muster/data/datatest/dbtest"
+	"github.com/musterdev/muster/data/datatest/sagatest/stage"
 	"github.com/musterdev/muster/data/saga"
 	"github.com/musterdev/muster/data/tx"
 )
@@ -22,7 +23,7 @@ func runCrash(t *testing.T, fresh dbtest.Fresh) {
 	backward := []string{"a/do", "b/do", "c/do", "d/do", "c/undo", "b/undo", "a/undo", "end/undo"}
 	for name, path := range map[string][]string{"done": forward, "undone": backward} {
 		for _, place := range path {
-			for _, when := range []string{before, after} {
+			for _, when := range []string{stage.Before, stage.After} {
 				if name == "undone" && place == "d/do" {
 					continue // it is what refuses
 				}
@@ -32,56 +33,56 @@ func runCrash(t *testing.T, fresh dbtest.Fresh) {
 		}
 	}
 	t.Run("what a crash left in doubt is undone", func(t *testing.T) { crashInDoubt(t, w) })
-	w.t = t
-	w.free()
+	w.T = t
+	w.Free()
 }
 
 // crashInDoubt: a Remote step took effect, nobody knows, and the next try is refused.
 func crashInDoubt(t *testing.T, w *world) {
-	w.t = t
-	w.mu.Lock()
-	w.order = nil
-	w.mu.Unlock()
+	w.T = t
+	w.Mu.Lock()
+	w.Order = nil
+	w.Mu.Unlock()
 	desk := w.four()
-	w.desk(desk)
-	first := w.open()
+	w.Desk(desk)
+	first := w.Open()
 	died := make(chan struct{})
-	w.say(func(c saga.Call, when string, _ tx.Tx) error {
+	w.Say(func(c saga.Call, when string, _ tx.Tx) error {
 		switch {
-		case place(c) == "b/do" && when == after && c.Fence == 1:
+		case stage.Place(c) == "b/do" && when == stage.After && c.Fence == 1:
 			_ = first.Close()
 			close(died)
 			return errors.New("crashed")
-		case place(c) == "b/do" && when == before && c.Fence > 1:
+		case stage.Place(c) == "b/do" && when == stage.Before && c.Fence > 1:
 			return saga.Reject("sold out by now")
 		}
 		return nil
 	})
-	one := w.engine(first, saga.Config{}, w.four())
-	w.start(desk, "doubt")
-	receive(t, died)
-	w.lapse()
-	two := w.engine(w.open(), saga.Config{}, w.four())
-	defer two.stop()
-	one.stop()
-	w.await("doubt", saga.Compensated)
-	equal(t, "done", w.done(), "a/do", "b/do", "b/undo", "a/undo", "end/undo")
+	one := w.Engine(first, saga.Config{}, w.four())
+	w.Start(desk, "doubt")
+	stage.Receive(t, died)
+	w.Lapse()
+	two := w.Engine(w.Open(), saga.Config{}, w.four())
+	defer two.Stop()
+	one.Stop()
+	w.Await("doubt", saga.Compensated)
+	stage.Equal(t, "done", w.Done(), "a/do", "b/do", "b/undo", "a/undo", "end/undo")
 }
 
 // crash has a process die before or after the effect of one try; another takes over.
 func crash(t *testing.T, w *world, id, at, when string, path []string) {
-	w.t = t
-	w.mu.Lock()
-	w.order, w.calls = nil, map[string]int{}
-	w.mu.Unlock()
+	w.T = t
+	w.Mu.Lock()
+	w.Order, w.Calls = nil, map[string]int{}
+	w.Mu.Unlock()
 	back := slices.Contains(path, "c/undo")
 	desk := w.four()
-	w.desk(desk)
-	first := w.open()
+	w.Desk(desk)
+	first := w.Open()
 	died := make(chan struct{})
 	var crashed atomic.Bool
-	w.say(func(c saga.Call, now string, tr tx.Tx) error {
-		if place(c) == at && now == when && crashed.CompareAndSwap(false, true) {
+	w.Say(func(c saga.Call, now string, tr tx.Tx) error {
+		if stage.Place(c) == at && now == when && crashed.CompareAndSwap(false, true) {
 			if tr != nil {
 				_ = tr.Rollback() // what a server does when its client is gone
 			}
@@ -89,25 +90,25 @@ func crash(t *testing.T, w *world, id, at, when string, path []string) {
 			close(died)
 			return errors.New("crashed")
 		}
-		if back && place(c) == "d/do" && now == before {
+		if back && stage.Place(c) == "d/do" && now == stage.Before {
 			return saga.Reject("no")
 		}
 		return nil
 	})
 	stop := w.clerk(desk, id)
 	defer stop()
-	one := w.engine(first, saga.Config{Owner: "one"}, w.four())
-	w.start(desk, id)
-	receive(t, died)
-	two := w.engine(w.open(), saga.Config{Owner: "two"}, w.four())
-	defer two.stop()
-	w.lapse()
-	one.stop()
+	one := w.Engine(first, saga.Config{Owner: "one"}, w.four())
+	w.Start(desk, id)
+	stage.Receive(t, died)
+	two := w.Engine(w.Open(), saga.Config{Owner: "two"}, w.four())
+	defer two.Stop()
+	w.Lapse()
+	one.Stop()
 	want := saga.Completed
 	if back {
 		want = saga.Compensated
 	}
-	w.await(id, want)
+	w.Await(id, want)
 	var effects, calls []string
 	for _, p := range path {
 		switch {
@@ -118,47 +119,47 @@ func crash(t *testing.T, w *world, id, at, when string, path []string) {
 			effects = append(effects, p)
 		}
 	}
-	equal(t, "effects of Local steps, exactly once", w.effects(id), effects...)
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	stage.Equal(t, "effects of Local steps, exactly once", w.Effects(id), effects...)
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
 	for _, key := range calls {
-		if n := w.calls[key]; n < 1 || n > 2 {
+		if n := w.Calls[key]; n < 1 || n > 2 {
 			t.Errorf("%s was asked %d times", key, n)
 		}
 	}
-	if len(w.calls) != len(calls) {
-		t.Errorf("asked: %v, want %v", w.calls, calls)
+	if len(w.Calls) != len(calls) {
+		t.Errorf("asked: %v, want %v", w.Calls, calls)
 	}
-	if when == after && slices.Contains(calls, "trip/"+id+"/"+at) && w.calls["trip/"+id+"/"+at] != 2 {
-		t.Errorf("%s took effect, was not recorded, and was asked %d times", at, w.calls["trip/"+id+"/"+at])
+	if when == stage.After && slices.Contains(calls, "trip/"+id+"/"+at) && w.Calls["trip/"+id+"/"+at] != 2 {
+		t.Errorf("%s took effect, was not recorded, and was asked %d times", at, w.Calls["trip/"+id+"/"+at])
 	}
 }
 
 // four is the saga of the crashes: a Local step, a Remote one, one that waits, and a
 // Remote one.
 func (w *world) four() *saga.Saga[trip] {
-	return w.trip(w.local("a"), w.remote("b"), w.ask("c"), w.remote("d"))
+	return w.Trip(w.Local("a"), w.Remote("b"), w.Ask("c"), w.Remote("d"))
 }
 
 // clerk answers step c of a saga, and its undoing, whenever they wait: each time twice.
 func (w *world) clerk(s *saga.Saga[trip], id string) (stop func()) {
-	ctx, cancel := context.WithCancel(w.t.Context())
+	ctx, cancel := context.WithCancel(w.T.Context())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		for ctx.Err() == nil {
 			var undoing int
-			err := w.db.QueryRowContext(ctx, `SELECT undoing FROM muster_saga WHERE id = $1 AND state = 'waiting'`, id).Scan(&undoing)
+			err := w.DB.QueryRowContext(ctx, `SELECT undoing FROM muster_saga WHERE id = $1 AND state = 'waiting'`, id).Scan(&undoing)
 			if errors.Is(err, sql.ErrNoRows) {
 				continue
 			}
-			answer := w.answer
+			answer := w.Answer
 			if undoing == 1 {
-				answer = w.answerUndo
+				answer = w.AnswerUndo
 			}
 			for range 2 {
 				if err := answer(s, id, "c", nil); err != nil && ctx.Err() == nil {
-					w.t.Error("answer:", err)
+					w.T.Error("answer:", err)
 				}
 			}
 		}

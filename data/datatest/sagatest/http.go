@@ -20,20 +20,20 @@ func runHTTP(t *testing.T, fresh dbtest.Fresh) {
 
 func operators(t *testing.T, open func() *sql.DB) {
 	w := newWorld(t, open)
-	s := w.trip(w.local("a"), w.local("b"))
-	w.say(func(c saga.Call, when string, _ tx.Tx) error {
+	s := w.Trip(w.Local("a"), w.Local("b"))
+	w.Say(func(c saga.Call, when string, _ tx.Tx) error {
 		if c.ID == "stuck" && c.Step == "b" && c.Fence == 1 {
 			return saga.Bug(errors.New("boom"))
 		}
 		return nil
 	})
-	e := w.engine(w.db, saga.Config{}, s)
+	e := w.Engine(w.DB, saga.Config{}, s)
 	for _, id := range []string{"one", "two", "stuck"} {
-		w.start(s, id)
+		w.Start(s, id)
 	}
-	w.await("one", saga.Completed)
-	w.await("two", saga.Completed)
-	w.await("stuck", saga.Paused)
+	w.Await("one", saga.Completed)
+	w.Await("two", saga.Completed)
+	w.Await("stuck", saga.Paused)
 	h := saga.Handler(e.Engine)
 	ask := func(method, path, kind, body string) *httptest.ResponseRecorder {
 		r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
@@ -91,7 +91,7 @@ func operators(t *testing.T, open func() *sql.DB) {
 			t.Errorf("%s %s %s: %d %s, want %d and %q", tc.method, tc.path, tc.body, rec.Code, rec.Body, tc.status, tc.says)
 		}
 	}
-	w.await("stuck", saga.Completed)
+	w.Await("stuck", saga.Completed)
 	nobody := httptest.NewRecorder()
 	saga.Handler(nil).ServeHTTP(nobody, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/.muster/sagas", nil))
 	dbtest.Want(t, "without an engine", nobody.Code, 500)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/musterdev/muster/data/datatest/dbtest"
+	"github.com/musterdev/muster/data/datatest/sagatest/stage"
 	"github.com/musterdev/muster/data/saga"
 	"github.com/musterdev/muster/data/tx"
 )
@@ -48,11 +49,11 @@ func (j *journal) String() string {
 
 // dies has one process after the other carry on a saga whose step ends it.
 func (w *world) dies(desk *saga.Saga[trip], id, step string) {
-	w.t.Helper()
-	pool := w.open()
+	w.T.Helper()
+	pool := w.Open()
 	died := make(chan struct{})
-	w.say(func(c saga.Call, when string, tr tx.Tx) error {
-		if c.ID != id || place(c) != step || when != before {
+	w.Say(func(c saga.Call, when string, tr tx.Tx) error {
+		if c.ID != id || stage.Place(c) != step || when != stage.Before {
 			return nil
 		}
 		if tr != nil {
@@ -62,31 +63,31 @@ func (w *world) dies(desk *saga.Saga[trip], id, step string) {
 		close(died)
 		return errors.New("crashed")
 	})
-	one := w.engine(pool, saga.Config{}, w.trip(desk.Steps...))
-	receive(w.t, died)
-	one.stop()
-	w.lapse()
+	one := w.Engine(pool, saga.Config{}, w.Trip(desk.Steps...))
+	stage.Receive(w.T, died)
+	one.Stop()
+	w.Lapse()
 }
 
 func lethal(t *testing.T, open func() *sql.DB) {
 	w := newWorld(t, open)
-	desk := w.trip(w.local("a"), w.remote("b"))
-	e := w.desk(desk)
-	w.start(desk, "x")
+	desk := w.Trip(w.Local("a"), w.Remote("b"))
+	e := w.Desk(desk)
+	w.Start(desk, "x")
 	for n := range 10 { // nine lost holders keep nobody from trying
 		w.dies(desk, "x", "b/do")
-		dbtest.Want(t, "lost before", w.show(e, "x").Lost, n)
+		dbtest.Want(t, "lost before", w.Show(e, "x").Lost, n)
 	}
 	var log journal
-	w.say(func(c saga.Call, when string, _ tx.Tx) error {
-		if place(c) == "b/do" && when == before {
+	w.Say(func(c saga.Call, when string, _ tx.Tx) error {
+		if stage.Place(c) == "b/do" && when == stage.Before {
 			t.Error("carried on though ten holders were lost")
 		}
 		return nil
 	})
-	last := w.engine(open(), saga.Config{Log: slog.New(slog.NewTextHandler(&log, nil))}, w.trip(desk.Steps...))
-	w.await("x", saga.Paused)
-	d := w.show(e, "x")
+	last := w.Engine(open(), saga.Config{Log: slog.New(slog.NewTextHandler(&log, nil))}, w.Trip(desk.Steps...))
+	w.Await("x", saga.Paused)
+	d := w.Show(e, "x")
 	const why = `its last 10 holders ended in the middle of step "b"`
 	if ev := d.History[len(d.History)-1]; ev.Outcome != "bug" || ev.Step != "b" || !strings.HasPrefix(ev.Error, why) || !strings.HasPrefix(d.Error, why) {
 		t.Errorf("recorded: %+v, error %q", ev, d.Error)
@@ -95,63 +96,63 @@ func lethal(t *testing.T, open func() *sql.DB) {
 	dbtest.Eventually(t, "an error in the log", func() bool {
 		return strings.Contains(log.String(), "level=ERROR") && strings.Contains(log.String(), "its last 10 holders")
 	})
-	w.say(nil)
+	w.Say(nil)
 	dbtest.Succeed(t, last.Retry(t.Context(), "trip", "x", ann))
-	w.await("x", saga.Completed)
-	dbtest.Want(t, "lost in the end", w.show(e, "x").Lost, 0)
+	w.Await("x", saga.Completed)
+	dbtest.Want(t, "lost in the end", w.Show(e, "x").Lost, 0)
 }
 
 // orphan makes of a saga one whose holder vanished, as so many had before.
 func (w *world) orphan(id string, lost int) {
-	w.t.Helper()
-	dbtest.Execute(w.t, w.db, `UPDATE muster_saga SET owner = 'gone', leased_until = 1, lost = $2 WHERE id = $1`, id, lost)
+	w.T.Helper()
+	dbtest.Execute(w.T, w.DB, `UPDATE muster_saga SET owner = 'gone', leased_until = 1, lost = $2 WHERE id = $1`, id, lost)
 }
 
 func (w *world) lost(id string) int {
-	w.t.Helper()
-	return dbtest.Value[int](w.t, w.db, `SELECT lost FROM muster_saga WHERE id = $1`, id)
+	w.T.Helper()
+	return dbtest.Value[int](w.T, w.DB, `SELECT lost FROM muster_saga WHERE id = $1`, id)
 }
 
 // cleared: after nine lost holders the tenth's outcome is recorded, whatever it is; the
 // outages of those who are asked, and kills far apart, pause nothing.
 func cleared(t *testing.T, open func() *sql.DB) {
 	w := newWorld(t, open)
-	s := w.trip(w.remote("a"), w.ask("b"))
-	w.desk(s)
+	s := w.Trip(w.Remote("a"), w.Ask("b"))
+	w.Desk(s)
 	told := map[string]error{
 		"retry": saga.Retry(errors.New("away"), time.Hour), "unknown": saga.Unknown(errors.New("timeout")), "fault": errors.New("boom"),
 	}
-	w.say(func(c saga.Call, when string, _ tx.Tx) error {
-		if when == before && c.Step == "a" && c.Attempt == 1 {
+	w.Say(func(c saga.Call, when string, _ tx.Tx) error {
+		if when == stage.Before && c.Step == "a" && c.Attempt == 1 {
 			return told[c.ID]
 		}
 		return nil
 	})
 	ids := []string{"retry", "unknown", "fault", "waits"}
 	for _, id := range append(ids, "lethal") {
-		w.start(s, id)
+		w.Start(s, id)
 		w.orphan(id, 8)
 	}
 	w.orphan("lethal", 9)
-	w.engine(w.db, saga.Config{}, w.trip(s.Steps...))
+	w.Engine(w.DB, saga.Config{}, w.Trip(s.Steps...))
 	for _, id := range ids {
 		dbtest.Eventually(t, "an outcome of "+id, func() bool { return w.lost(id) == 0 })
 	}
-	w.await("waits", saga.Waiting)
-	w.await("lethal", saga.Paused)
-	dbtest.Want(t, "paused", dbtest.Value[int](t, w.db, `SELECT count(*) FROM muster_saga WHERE state = 'paused'`), 1)
+	w.Await("waits", saga.Waiting)
+	w.Await("lethal", saga.Paused)
+	dbtest.Want(t, "paused", dbtest.Value[int](t, w.DB, `SELECT count(*) FROM muster_saga WHERE state = 'paused'`), 1)
 }
 
 // givenBack: a holder that let go has not vanished.
 func givenBack(t *testing.T, open func() *sql.DB) {
 	w := newWorld(t, open)
-	s := w.trip(w.remote("a"))
-	w.desk(s)
-	w.start(s, "x")
+	s := w.Trip(w.Remote("a"))
+	w.Desk(s)
+	w.Start(s, "x")
 	w.orphan("x", 9)
-	dbtest.Execute(t, w.db, `UPDATE muster_saga SET owner = '', leased_until = 0`)
-	w.engine(w.db, saga.Config{}, w.trip(s.Steps...))
-	w.await("x", saga.Completed)
+	dbtest.Execute(t, w.DB, `UPDATE muster_saga SET owner = '', leased_until = 0`)
+	w.Engine(w.DB, saga.Config{}, w.Trip(s.Steps...))
+	w.Await("x", saga.Completed)
 }
 
 // suspects: what ends its process takes those with it that are carried on beside it.
@@ -162,7 +163,7 @@ func suspects(t *testing.T, open func() *sql.DB) {
 	var mu sync.Mutex
 	in, most := 0, 0
 	wake, entered := make(chan struct{}), make(chan string, 20)
-	a := saga.Remote[trip]{Name: "a", Undo: w.out(nil), Do: func(ctx context.Context, _ *trip) error {
+	a := saga.Remote[trip]{Name: "a", Undo: w.Out(nil), Do: func(ctx context.Context, _ *trip) error {
 		c, _ := saga.StepOf(ctx)
 		if c.ID == "fresh" {
 			return nil
@@ -172,26 +173,26 @@ func suspects(t *testing.T, open func() *sql.DB) {
 		most = max(most, in)
 		mu.Unlock()
 		entered <- c.ID
-		w.block(wake)
+		w.Block(wake)
 		mu.Lock()
 		defer mu.Unlock()
 		in--
 		return nil
 	}}
-	s := w.trip(a, w.local("b"))
-	w.desk(s)
+	s := w.Trip(a, w.Local("b"))
+	w.Desk(s)
 	for n := range 6 {
-		w.start(s, fmt.Sprint("s", n))
+		w.Start(s, fmt.Sprint("s", n))
 		w.orphan(fmt.Sprint("s", n), 5)
 	}
-	w.engine(w.db, saga.Config{Workers: 8}, w.trip(s.Steps...))
-	receive(t, entered)
-	w.start(s, "fresh")
-	w.await("fresh", saga.Completed)
-	dbtest.Want(t, "held", dbtest.Value[int](t, w.db, `SELECT count(*) FROM muster_saga WHERE owner NOT IN ('', 'gone')`), 1)
+	w.Engine(w.DB, saga.Config{Workers: 8}, w.Trip(s.Steps...))
+	stage.Receive(t, entered)
+	w.Start(s, "fresh")
+	w.Await("fresh", saga.Completed)
+	dbtest.Want(t, "held", dbtest.Value[int](t, w.DB, `SELECT count(*) FROM muster_saga WHERE owner NOT IN ('', 'gone')`), 1)
 	close(wake)
 	for n := range 6 {
-		w.await(fmt.Sprint("s", n), saga.Completed)
+		w.Await(fmt.Sprint("s", n), saga.Completed)
 	}
 	mu.Lock()
 	defer mu.Unlock()
@@ -202,45 +203,45 @@ func suspects(t *testing.T, open func() *sql.DB) {
 func kept(t *testing.T, open func() *sql.DB) {
 	t.Parallel() // it waits most of the time
 	w := newWorld(t, open)
-	s := w.trip(w.local("a"), w.local("b"))
-	w.say(func(c saga.Call, _ string, _ tx.Tx) error {
+	s := w.Trip(w.Local("a"), w.Local("b"))
+	w.Say(func(c saga.Call, _ string, _ tx.Tx) error {
 		if c.ID == "stuck" && c.Step == "b" {
 			return saga.Bug(errors.New("boom"))
 		}
 		return nil
 	})
-	w.engine(w.db, saga.Config{Keep: time.Second}, s)
-	w.start(s, "stuck")
-	w.await("stuck", saga.Paused)
-	w.start(s, "x")
+	w.Engine(w.DB, saga.Config{Keep: time.Second}, s)
+	w.Start(s, "stuck")
+	w.Await("stuck", saga.Paused)
+	w.Start(s, "x")
 	begun := time.Now()
 	dbtest.Eventually(t, "x to be deleted", func() bool {
-		return dbtest.Value[int](t, w.db, `SELECT (SELECT count(*) FROM muster_saga WHERE id = 'x') + (SELECT count(*) FROM muster_saga_step WHERE id = 'x')`) == 0
+		return dbtest.Value[int](t, w.DB, `SELECT (SELECT count(*) FROM muster_saga WHERE id = 'x') + (SELECT count(*) FROM muster_saga_step WHERE id = 'x')`) == 0
 	})
 	if took := time.Since(begun); took < time.Second {
 		t.Errorf("deleted after %s", took)
 	}
-	equal(t, "effects", w.effects("x"), "a/do", "b/do", "end/do")
-	w.start(s, "x") // no ErrExists
-	dbtest.Want(t, "what has not ended", dbtest.Value[string](t, w.db, `SELECT state FROM muster_saga WHERE id = 'stuck'`), string(saga.Paused))
+	stage.Equal(t, "effects", w.Effects("x"), "a/do", "b/do", "end/do")
+	w.Start(s, "x") // no ErrExists
+	dbtest.Want(t, "what has not ended", dbtest.Value[string](t, w.DB, `SELECT state FROM muster_saga WHERE id = 'stuck'`), string(saga.Paused))
 }
 
 func keptForOthers(t *testing.T, open func() *sql.DB) {
 	t.Parallel() // it waits most of the time
 	w := newWorld(t, open)
-	s := w.trip(w.local("a"))
-	w.desk(s)
+	s := w.Trip(w.Local("a"))
+	w.Desk(s)
 	for _, id := range []string{"mine", "other"} {
-		w.start(s, id)
+		w.Start(s, id)
 	}
-	dbtest.Execute(t, w.db, `UPDATE muster_saga SET state = 'completed', updated = 1`)
-	dbtest.Execute(t, w.db, `UPDATE muster_saga SET name = 'other' WHERE id = 'other'`)
-	w.engine(w.db, saga.Config{Keep: time.Second}, w.trip(s.Steps...))
+	dbtest.Execute(t, w.DB, `UPDATE muster_saga SET state = 'completed', updated = 1`)
+	dbtest.Execute(t, w.DB, `UPDATE muster_saga SET name = 'other' WHERE id = 'other'`)
+	w.Engine(w.DB, saga.Config{Keep: time.Second}, w.Trip(s.Steps...))
 	dbtest.Eventually(t, "a sweep", func() bool {
-		return dbtest.Value[int](t, w.db, `SELECT count(*) FROM muster_saga WHERE id = 'mine'`) == 0
+		return dbtest.Value[int](t, w.DB, `SELECT count(*) FROM muster_saga WHERE id = 'mine'`) == 0
 	})
-	dbtest.Want(t, "of another name", dbtest.Value[int](t, w.db, `SELECT count(*) FROM muster_saga`), 1)
-	n, err := saga.Sweep(t.Context(), w.db, 0)
+	dbtest.Want(t, "of another name", dbtest.Value[int](t, w.DB, `SELECT count(*) FROM muster_saga`), 1)
+	n, err := saga.Sweep(t.Context(), w.DB, 0)
 	dbtest.Succeed(t, err)
 	dbtest.Want(t, "swept by hand", n, 1)
 }

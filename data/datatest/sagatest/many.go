@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/musterdev/muster/data/datatest/dbtest"
+	"github.com/musterdev/muster/data/datatest/sagatest/stage"
 	"github.com/musterdev/muster/data/saga"
 	"github.com/musterdev/muster/data/tx"
 )
@@ -106,13 +107,13 @@ func many(t *testing.T, open func() *sql.DB) {
 	for _, name := range []string{"payer", "escrow", "payee"} {
 		dbtest.Execute(t, db, `INSERT INTO account VALUES ($1, 0)`, name)
 	}
-	w := &world{t: t, db: db}
+	w := &world{&stage.World{T: t, DB: db}}
 	b := &bank{charges: map[string]int{}, calls: map[string]int{}}
 	defs := []*saga.Saga[transfer]{b.saga(), b.saga(), b.saga()}
 	pools := []*sql.DB{open(), open(), open()}
 	var engines []*engine
 	for i, s := range defs {
-		engines = append(engines, w.engine(pools[i], saga.Config{Owner: fmt.Sprint("e", i), Workers: 4}, s))
+		engines = append(engines, w.Engine(pools[i], saga.Config{Owner: fmt.Sprint("e", i), Workers: 4}, s))
 	}
 	dbtest.Together(3, func(i int) {
 		for n := i; n < sagas; n += 3 {
@@ -123,13 +124,13 @@ func many(t *testing.T, open func() *sql.DB) {
 			}
 		}
 	})
-	engines[0].stop() // in the middle of it all
+	engines[0].Stop() // in the middle of it all
 	dbtest.Eventually(t, "all sagas to end", func() bool {
 		quiet, err := engines[1].Quiet(t.Context())
 		dbtest.Succeed(t, err)
 		return quiet
 	})
-	w.free()
+	w.Free()
 	count := func(state saga.State) int {
 		return dbtest.Value[int](t, db, `SELECT count(*) FROM muster_saga WHERE state = $1`, state)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/musterdev/muster/data/datatest/dbtest"
+	"github.com/musterdev/muster/data/datatest/sagatest/stage"
 	"github.com/musterdev/muster/data/saga"
 	"github.com/musterdev/muster/data/tx"
 	"github.com/musterdev/muster/problem"
@@ -28,19 +29,19 @@ var ann = saga.Note{By: "ann", Why: "the bank called"} //nolint:gochecknoglobals
 // legal brings a saga into every state and tries everything.
 func legal(t *testing.T, open func() *sql.DB) {
 	w := newWorld(t, open)
-	s := w.trip(w.local("a"), w.ask("b"), saga.Local[trip]{Name: "p", Pivot: true, Do: w.inTx(nil)}, saga.Local[trip]{Name: "z", Do: w.inTx(nil)})
+	s := w.Trip(w.Local("a"), w.Ask("b"), saga.Local[trip]{Name: "p", Pivot: true, Do: w.InTx(nil)}, saga.Local[trip]{Name: "z", Do: w.InTx(nil)})
 	boom, far := errors.New("boom"), time.Hour
 	told := map[string]error{
 		"a/do backing": saga.Retry(boom, far), "a/do paused": saga.Bug(boom), "z/do late": saga.Retry(boom, far), "z/do stopped": saga.Bug(boom),
 		"p/do undone": saga.Reject("no"), "p/do undoing": saga.Reject("no"), "p/do pivot": saga.Bug(boom), "a/undo undoing": saga.Retry(boom, far),
 	}
-	w.say(func(c saga.Call, when string, _ tx.Tx) error {
-		if when == after {
+	w.Say(func(c saga.Call, when string, _ tx.Tx) error {
+		if when == stage.After {
 			return nil
 		}
-		return told[place(c)+" "+c.ID]
+		return told[stage.Place(c)+" "+c.ID]
 	})
-	e := w.engine(w.db, saga.Config{}, s)
+	e := w.Engine(w.DB, saga.Config{}, s)
 	tests := []struct {
 		id       string
 		answers  string // do of b, undo of b
@@ -59,17 +60,17 @@ func legal(t *testing.T, open func() *sql.DB) {
 		{"undoing", "b b", saga.Compensating, "a", "retry, skip"},
 	}
 	for _, tc := range tests {
-		w.start(s, tc.id)
+		w.Start(s, tc.id)
 		if tc.answers != "" {
-			w.await(tc.id, saga.Waiting)
-			dbtest.Succeed(t, w.answer(s, tc.id, "b", nil))
+			w.Await(tc.id, saga.Waiting)
+			dbtest.Succeed(t, w.Answer(s, tc.id, "b", nil))
 		}
 		if strings.Contains(tc.answers, " ") {
-			dbtest.Eventually(t, tc.id+" to wait for its undoing", func() bool { d := w.show(e.Engine, tc.id); return d.Undoing && d.State == saga.Waiting })
-			dbtest.Succeed(t, w.answerUndo(s, tc.id, "b", nil))
+			dbtest.Eventually(t, tc.id+" to wait for its undoing", func() bool { d := w.Show(e.Engine, tc.id); return d.Undoing && d.State == saga.Waiting })
+			dbtest.Succeed(t, w.AnswerUndo(s, tc.id, "b", nil))
 		}
 		dbtest.Eventually(t, tc.id+" to be "+string(tc.state), func() bool {
-			d := w.show(e.Engine, tc.id)
+			d := w.Show(e.Engine, tc.id)
 			return d.State == tc.state && d.Step == tc.step && d.Owner == "" && (d.Attempts > 0 || d.Error == "" && !strings.Contains(tc.possible, "retry"))
 		})
 	}
@@ -96,19 +97,19 @@ func legal(t *testing.T, open func() *sql.DB) {
 
 func helped(t *testing.T, open func() *sql.DB) {
 	w := newWorld(t, open)
-	s := w.trip(w.local("a"), w.local("b"), saga.Local[trip]{Name: "p", Pivot: true, Do: w.inTx(nil)}, saga.Local[trip]{Name: "z", Do: w.inTx(nil)})
+	s := w.Trip(w.Local("a"), w.Local("b"), saga.Local[trip]{Name: "p", Pivot: true, Do: w.InTx(nil)}, saga.Local[trip]{Name: "z", Do: w.InTx(nil)})
 	stuck := map[string]error{
 		"b/do retry": saga.Bug(errors.New("boom")), "b/do skip": saga.Bug(errors.New("boom")), "b/do compensate": saga.Bug(errors.New("boom")),
 		"b/do backing": saga.Retry(errors.New("away"), time.Hour), "z/do late": saga.Reject("no"),
 		"p/do undo": saga.Reject("no"), "a/undo undo": saga.Bug(errors.New("boom")),
 	}
-	w.say(func(c saga.Call, when string, _ tx.Tx) error {
-		if when == after || c.Fence > 1 {
+	w.Say(func(c saga.Call, when string, _ tx.Tx) error {
+		if when == stage.After || c.Fence > 1 {
 			return nil
 		}
-		return stuck[place(c)+" "+c.ID]
+		return stuck[stage.Place(c)+" "+c.ID]
 	})
-	e := w.engine(w.db, saga.Config{}, s)
+	e := w.Engine(w.DB, saga.Config{}, s)
 	do := []string{"a/do", "b/do", "p/do", "z/do", "end/do"}
 	for _, tc := range []struct {
 		id      string
@@ -124,45 +125,45 @@ func helped(t *testing.T, open func() *sql.DB) {
 		{"late", e.Skip, saga.Completed, []string{"a/do", "b/do", "p/do", "end/do"}, "z do skipped"},
 		{"undo", e.Skip, saga.Compensated, []string{"a/do", "b/do", "b/undo", "end/undo"}, "a undo skipped"},
 	} {
-		w.start(s, tc.id)
-		dbtest.Eventually(t, tc.id+" to be stuck", func() bool { d := w.show(e.Engine, tc.id); return d.Attempts > 0 && d.Owner == "" })
+		w.Start(s, tc.id)
+		dbtest.Eventually(t, tc.id+" to be stuck", func() bool { d := w.Show(e.Engine, tc.id); return d.Attempts > 0 && d.Owner == "" })
 		dbtest.Succeed(t, tc.help(t.Context(), "trip", tc.id, ann))
-		w.await(tc.id, tc.ends)
-		equal(t, tc.id, w.effects(tc.id), tc.effects...)
+		w.Await(tc.id, tc.ends)
+		stage.Equal(t, tc.id, w.Effects(tc.id), tc.effects...)
 		var found []string
-		for _, ev := range w.show(e.Engine, tc.id).History {
+		for _, ev := range w.Show(e.Engine, tc.id).History {
 			if ev.By != "" {
 				found = append(found, ev.Step+" "+ev.Direction+" "+ev.Outcome)
 				dbtest.Want(t, "note", saga.Note{By: ev.By, Why: ev.Why}, ann)
 				dbtest.Want(t, "error on record", ev.Error != "", true)
 			}
 		}
-		equal(t, "history of "+tc.id, found, tc.event)
+		stage.Equal(t, "history of "+tc.id, found, tc.event)
 	}
 }
 
 // inDoubt: what may have taken effect is undone when a person has a saga compensated.
 func inDoubt(t *testing.T, open func() *sql.DB) {
 	w := newWorld(t, open)
-	s := w.trip(w.local("a"), w.remote("b"), w.ask("c"), saga.Remote[trip]{Name: "p", Pivot: true, Do: w.out(nil)})
-	w.say(func(c saga.Call, when string, _ tx.Tx) error {
-		if c.Undo || when == after {
+	s := w.Trip(w.Local("a"), w.Remote("b"), w.Ask("c"), saga.Remote[trip]{Name: "p", Pivot: true, Do: w.Out(nil)})
+	w.Say(func(c saga.Call, when string, _ tx.Tx) error {
+		if c.Undo || when == stage.After {
 			return nil
 		}
 		return map[string]error{"b unknown": saga.Unknown(errors.New("timeout")), "b busy": saga.Retry(errors.New("busy"), time.Hour), "p pivot": saga.Bug(errors.New("boom"))}[c.Step+" "+c.ID]
 	})
-	e := w.engine(w.db, saga.Config{}, s)
+	e := w.Engine(w.DB, saga.Config{}, s)
 	for id, want := range map[string][]string{
 		"unknown": {"a/do", "b/undo", "a/undo", "end/undo"},
 		"busy":    {"a/do", "a/undo", "end/undo"},
 		"waiting": {"a/do", "b/do", "c/do", "c/undo", "b/undo", "a/undo", "end/undo"},
 	} {
-		w.mu.Lock()
-		w.order = nil
-		w.mu.Unlock()
-		w.start(s, id)
+		w.Mu.Lock()
+		w.Order = nil
+		w.Mu.Unlock()
+		w.Start(s, id)
 		dbtest.Eventually(t, id+" to be stuck", func() bool {
-			d := w.show(e.Engine, id)
+			d := w.Show(e.Engine, id)
 			return d.Owner == "" && (d.Attempts > 0 || d.State == saga.Waiting)
 		})
 		dbtest.Eventually(t, id+" to be compensated", func() bool { // between two attempts
@@ -173,17 +174,17 @@ func inDoubt(t *testing.T, open func() *sql.DB) {
 			return err == nil
 		})
 		if id == "waiting" {
-			w.await(id, saga.Waiting)
-			dbtest.Succeed(t, w.answerUndo(s, id, "c", nil))
+			w.Await(id, saga.Waiting)
+			dbtest.Succeed(t, w.AnswerUndo(s, id, "c", nil))
 		}
-		w.await(id, saga.Compensated)
-		dbtest.Want(t, "reason", w.show(e.Engine, id).Reason, ann.Why)
-		equal(t, id, w.done(), want...)
+		w.Await(id, saga.Compensated)
+		dbtest.Want(t, "reason", w.Show(e.Engine, id).Reason, ann.Why)
+		stage.Equal(t, id, w.Done(), want...)
 	}
-	w.start(s, "pivot")
-	w.await("pivot", saga.Waiting)
-	dbtest.Succeed(t, w.answer(s, "pivot", "c", nil))
-	w.await("pivot", saga.Paused)
+	w.Start(s, "pivot")
+	w.Await("pivot", saga.Waiting)
+	dbtest.Succeed(t, w.Answer(s, "pivot", "c", nil))
+	w.Await("pivot", saga.Paused)
 	err := e.Compensate(t.Context(), "trip", "pivot", ann)
 	if problem.CodeOf(err) != problem.FailedPrecondition || !strings.Contains(err.Error(), `its pivot "p" may have taken effect and has no Undo; possible: retry, skip`) {
 		t.Errorf("a pivot in doubt: %v", err)
@@ -194,26 +195,26 @@ func inDoubt(t *testing.T, open func() *sql.DB) {
 func fencedOff(t *testing.T, open func() *sql.DB) {
 	w := newWorld(t, open)
 	in, wake, out := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	s := w.trip(w.local("a"), saga.Remote[trip]{Name: "b", Undo: w.out(nil), Do: func(context.Context, *trip) error {
+	s := w.Trip(w.Local("a"), saga.Remote[trip]{Name: "b", Undo: w.Out(nil), Do: func(context.Context, *trip) error {
 		close(in)
-		w.block(wake)
+		w.Block(wake)
 		close(out)
 		return nil
-	}}, w.local("c"))
-	e := w.engine(w.db, saga.Config{}, s)
-	w.start(s, "x")
-	receive(t, in)
+	}}, w.Local("c"))
+	e := w.Engine(w.DB, saga.Config{}, s)
+	w.Start(s, "x")
+	stage.Receive(t, in)
 	for what, do := range map[string]func(context.Context, string, string, saga.Note) error{"retry": e.Retry, "skip": e.Skip} {
 		if err := do(t.Context(), "trip", "x", ann); problem.CodeOf(err) != problem.FailedPrecondition {
 			t.Errorf("%s while the step is carried out: %v", what, err)
 		}
 	}
 	dbtest.Succeed(t, e.Compensate(t.Context(), "trip", "x", ann))
-	w.await("x", saga.Compensated)
+	w.Await("x", saga.Compensated)
 	close(wake)
-	receive(t, out)
-	e.stop()
-	equal(t, "effects", w.effects("x"), "a/do", "a/undo", "end/undo")
-	dbtest.Want(t, "state", w.show(e.Engine, "x").State, saga.Compensated)
-	dbtest.Want(t, "undone, done or not", w.calls["trip/x/b/undo"], 1)
+	stage.Receive(t, out)
+	e.Stop()
+	stage.Equal(t, "effects", w.Effects("x"), "a/do", "a/undo", "end/undo")
+	dbtest.Want(t, "state", w.Show(e.Engine, "x").State, saga.Compensated)
+	dbtest.Want(t, "undone, done or not", w.Calls["trip/x/b/undo"], 1)
 }

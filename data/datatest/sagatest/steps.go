@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/musterdev/muster/data/datatest/dbtest"
+	"github.com/musterdev/muster/data/datatest/sagatest/stage"
 	"github.com/musterdev/muster/data/saga"
 	"github.com/musterdev/muster/data/tx"
 	"github.com/musterdev/muster/problem"
@@ -33,29 +34,29 @@ func runSteps(t *testing.T, fresh dbtest.Fresh) {
 
 func stepsInOrder(t *testing.T, open func() *sql.DB) {
 	w := newWorld(t, open)
-	s := w.trip(w.local("a"), w.remote("b"), w.local("c"), w.remote("d"))
-	e := w.engine(w.db, saga.Config{Owner: "one"}, s)
+	s := w.Trip(w.Local("a"), w.Remote("b"), w.Local("c"), w.Remote("d"))
+	e := w.Engine(w.DB, saga.Config{Owner: "one"}, s)
 	var calls []saga.Call
-	w.say(func(c saga.Call, when string, _ tx.Tx) error {
-		if when == before {
+	w.Say(func(c saga.Call, when string, _ tx.Tx) error {
+		if when == stage.Before {
 			calls = append(calls, c) // one worker has it
 		}
 		return nil
 	})
-	w.start(s, "x")
-	w.await("x", saga.Completed)
+	w.Start(s, "x")
+	w.Await("x", saga.Completed)
 	want := []string{"a/do", "b/do", "c/do", "d/do", "end/do"}
-	equal(t, "done", w.done(), want...)
-	equal(t, "effects", w.effects("x"), "a/do", "c/do", "end/do")
-	d := w.show(e.Engine, "x")
+	stage.Equal(t, "done", w.Done(), want...)
+	stage.Equal(t, "effects", w.Effects("x"), "a/do", "c/do", "end/do")
+	d := w.Show(e.Engine, "x")
 	var data trip
 	dbtest.Succeed(t, json.Unmarshal(d.Data, &data))
-	equal(t, "trail", data.Trail, want...)
+	stage.Equal(t, "trail", data.Trail, want...)
 	var history []string
 	for _, ev := range d.History {
 		history = append(history, ev.Step+" "+ev.Outcome)
 	}
-	equal(t, "history", history, "a started", "a done", "b done", "c done", "d done", "end done")
+	stage.Equal(t, "history", history, "a started", "a done", "b done", "c done", "d done", "end done")
 	dbtest.Want(t, "fence", d.Fence, 1)
 	dbtest.Want(t, "loadable", d.Loadable, true)
 	for i, c := range calls {
@@ -66,7 +67,7 @@ func stepsInOrder(t *testing.T, open func() *sql.DB) {
 	quiet, err := e.Quiet(t.Context())
 	dbtest.Succeed(t, err)
 	dbtest.Want(t, "quiet", quiet, true)
-	w.free()
+	w.Free()
 }
 
 // Each outcome, of a step before the pivot that is tried once more after it.
@@ -95,8 +96,8 @@ func outcomes(t *testing.T, open func() *sql.DB) {
 		"internal":    problem.New(problem.Internal, "oops"),
 	}
 	stopped := map[string]error{"bug": saga.Bug(boom), "panic": nil}
-	w.say(func(c saga.Call, when string, _ tx.Tx) error {
-		if c.Step != "b" || when != before || c.Undo {
+	w.Say(func(c saga.Call, when string, _ tx.Tx) error {
+		if c.Step != "b" || when != stage.Before || c.Undo {
 			return nil
 		}
 		if err := refused[c.ID]; err != nil {
@@ -113,27 +114,27 @@ func outcomes(t *testing.T, open func() *sql.DB) {
 		}
 		return nil
 	})
-	for name, step := range map[string]saga.Step[trip]{"local": w.local("b"), "remote": w.remote("b")} {
-		s := w.trip(w.local("a"), step, w.local("c"))
-		e := w.engine(w.db, saga.Config{}, s)
+	for name, step := range map[string]saga.Step[trip]{"local": w.Local("b"), "remote": w.Remote("b")} {
+		s := w.Trip(w.Local("a"), step, w.Local("c"))
+		e := w.Engine(w.DB, saga.Config{}, s)
 		for want, group := range map[saga.State]map[string]error{saga.Compensated: refused, saga.Completed: again, saga.Paused: stopped} {
 			for id := range group {
-				w.start(s, id)
+				w.Start(s, id)
 			}
 			for id, err := range group {
-				w.await(id, want)
-				if d := w.show(e.Engine, id); want == saga.Compensated && (d.Reason == "" || d.Step != "end") ||
+				w.Await(id, want)
+				if d := w.Show(e.Engine, id); want == saga.Compensated && (d.Reason == "" || d.Step != "end") ||
 					want == saga.Paused && (d.Error == "" || d.Step != "b") {
 					t.Errorf("%s, %s (%v): %+v", name, id, err, d)
 				}
 				if want == saga.Compensated {
-					equal(t, name+" "+id, w.effects(id), "a/do", "a/undo", "end/undo")
+					stage.Equal(t, name+" "+id, w.Effects(id), "a/do", "a/undo", "end/undo")
 				}
 			}
 		}
-		e.stop()
-		w.free()
-		w.forget()
+		e.Stop()
+		w.Free()
+		w.Forget()
 	}
 }
 
@@ -141,9 +142,9 @@ func outcomes(t *testing.T, open func() *sql.DB) {
 // where an attempt before may have had an effect.
 func undone(t *testing.T, open func() *sql.DB) {
 	w := newWorld(t, open)
-	steps := func(name string) saga.Step[trip] { return w.remote(name) }
-	s := w.trip(steps("a"), w.local("b"), saga.Remote[trip]{Name: "c", Do: w.out(nil), NoUndo: true}, steps("d"), steps("e"))
-	w.engine(w.db, saga.Config{}, s)
+	steps := func(name string) saga.Step[trip] { return w.Remote(name) }
+	s := w.Trip(steps("a"), w.Local("b"), saga.Remote[trip]{Name: "c", Do: w.Out(nil), NoUndo: true}, steps("d"), steps("e"))
+	w.Engine(w.DB, saga.Config{}, s)
 	tests := map[string][]string{
 		"a": {"end/undo"},
 		"b": {"a/do", "a/undo", "end/undo"},
@@ -153,18 +154,18 @@ func undone(t *testing.T, open func() *sql.DB) {
 	}
 	for id, want := range tests {
 		for _, first := range []error{nil, saga.Unknown(errors.New("timeout")), errors.New("reset"), saga.Retry(errors.New("busy"), time.Millisecond)} {
-			w.say(func(c saga.Call, when string, _ tx.Tx) error {
+			w.Say(func(c saga.Call, when string, _ tx.Tx) error {
 				switch {
-				case c.Undo || c.Step != id || when != before:
+				case c.Undo || c.Step != id || when != stage.Before:
 					return nil
 				case c.Attempt == 1 && first != nil:
 					return first
 				}
 				return saga.Reject("no")
 			})
-			w.forget()
-			w.start(s, id)
-			w.await(id, saga.Compensated)
+			w.Forget()
+			w.Start(s, id)
+			w.Await(id, saga.Compensated)
 			expect := want
 			if doubt := first != nil && first.Error() != "busy"; doubt && id != "b" && id != "c" { // b is Local: it was rolled back
 				n := 0
@@ -173,51 +174,51 @@ func undone(t *testing.T, open func() *sql.DB) {
 				}
 				expect = append(append(append([]string{}, want[:n]...), id+"/undo"), want[n:]...)
 			}
-			equal(t, id+" refused", w.done(), expect...)
+			stage.Equal(t, id+" refused", w.Done(), expect...)
 		}
 	}
 }
 
 func startedOnce(t *testing.T, open func() *sql.DB) {
 	w := newWorld(t, open)
-	s := w.trip(w.local("a"))
+	s := w.Trip(w.Local("a"))
 	if err := s.Start(t.Context(), nil, "x", trip{}); err == nil {
 		t.Error("a saga without an engine was started")
 	}
-	w.engine(w.db, saga.Config{}, s)
+	w.Engine(w.DB, saga.Config{}, s)
 	boom := errors.New("boom")
-	err := tx.Do(t.Context(), w.db, func(ctx context.Context, t *sql.Tx) error {
+	err := tx.Do(t.Context(), w.DB, func(ctx context.Context, t *sql.Tx) error {
 		return errors.Join(s.Start(ctx, t, "x", trip{}), boom)
 	})
 	if !errors.Is(err, boom) {
 		t.Fatal(err)
 	}
-	w.start(s, "x")
-	dbtest.Succeed(t, tx.Do(t.Context(), w.db, func(ctx context.Context, tx *sql.Tx) error {
+	w.Start(s, "x")
+	dbtest.Succeed(t, tx.Do(t.Context(), w.DB, func(ctx context.Context, tx *sql.Tx) error {
 		if err := s.Start(ctx, tx, "x", trip{}); !errors.Is(err, saga.ErrExists) || problem.CodeOf(err) != problem.Conflict {
 			t.Errorf("started twice: %v", err)
 		}
 		return s.Start(ctx, tx, "y", trip{}) // the transaction goes on
 	}))
 	for _, id := range []string{"", "a b", "a/b", "é", string(make([]byte, 129))} {
-		err := tx.Do(t.Context(), w.db, func(ctx context.Context, t *sql.Tx) error { return s.Start(ctx, t, id, trip{}) })
+		err := tx.Do(t.Context(), w.DB, func(ctx context.Context, t *sql.Tx) error { return s.Start(ctx, t, id, trip{}) })
 		if problem.CodeOf(err) != problem.InvalidArgument {
 			t.Errorf("id %q: %v", id, err)
 		}
 	}
-	w.await("x", saga.Completed)
-	w.await("y", saga.Completed)
-	equal(t, "effects", w.effects("x"), "a/do", "end/do")
-	dbtest.Want(t, "sagas", dbtest.Value[int](t, w.db, "SELECT count(*) FROM muster_saga"), 2)
+	w.Await("x", saga.Completed)
+	w.Await("y", saga.Completed)
+	stage.Equal(t, "effects", w.Effects("x"), "a/do", "end/do")
+	dbtest.Want(t, "sagas", dbtest.Value[int](t, w.DB, "SELECT count(*) FROM muster_saga"), 2)
 }
 
 func undoing(t *testing.T, open func() *sql.DB) {
 	w := newWorld(t, open)
-	s := w.trip(w.remote("a"), w.local("b"))
-	e := w.engine(w.db, saga.Config{}, s)
-	w.say(func(c saga.Call, when string, _ tx.Tx) error {
+	s := w.Trip(w.Remote("a"), w.Local("b"))
+	e := w.Engine(w.DB, saga.Config{}, s)
+	w.Say(func(c saga.Call, when string, _ tx.Tx) error {
 		switch {
-		case when == after:
+		case when == stage.After:
 			return nil
 		case c.Step == "b":
 			return saga.Reject("no")
@@ -229,11 +230,11 @@ func undoing(t *testing.T, open func() *sql.DB) {
 		return nil
 	})
 	for _, id := range []string{"away", "refuses"} {
-		w.start(s, id)
+		w.Start(s, id)
 	}
-	w.await("away", saga.Compensated)
-	w.await("refuses", saga.Paused)
-	d := w.show(e.Engine, "refuses")
+	w.Await("away", saga.Compensated)
+	w.Await("refuses", saga.Paused)
+	d := w.Show(e.Engine, "refuses")
 	dbtest.Want(t, "undoing", d.Undoing, true)
 	dbtest.Want(t, "error", d.Error, "nothing may be refused in an Undo: never")
 	dbtest.Want(t, "reason", d.Reason, "no")
@@ -241,37 +242,37 @@ func undoing(t *testing.T, open func() *sql.DB) {
 
 func hooks(t *testing.T, open func() *sql.DB) {
 	w := newWorld(t, open)
-	s := w.trip(w.local("a"), w.remote("b"))
-	w.engine(w.db, saga.Config{}, s)
-	w.say(func(c saga.Call, when string, _ tx.Tx) error {
+	s := w.Trip(w.Local("a"), w.Remote("b"))
+	w.Engine(w.DB, saga.Config{}, s)
+	w.Say(func(c saga.Call, when string, _ tx.Tx) error {
 		switch {
-		case c.Step == "end" && when == after && c.Attempt < 3:
+		case c.Step == "end" && when == stage.After && c.Attempt < 3:
 			return errors.New("boom")
-		case c.Step == "b" && c.ID == "no" && when == before:
+		case c.Step == "b" && c.ID == "no" && when == stage.Before:
 			return saga.Reject("no")
 		}
 		return nil
 	})
-	w.start(s, "yes")
-	w.start(s, "no")
-	w.await("yes", saga.Completed)
-	w.await("no", saga.Compensated)
-	equal(t, "yes", w.effects("yes"), "a/do", "end/do")
-	equal(t, "no", w.effects("no"), "a/do", "a/undo", "end/undo")
-	dbtest.Want(t, "calls of b", w.calls["trip/yes/b/do"], 1)
+	w.Start(s, "yes")
+	w.Start(s, "no")
+	w.Await("yes", saga.Completed)
+	w.Await("no", saga.Compensated)
+	stage.Equal(t, "yes", w.Effects("yes"), "a/do", "end/do")
+	stage.Equal(t, "no", w.Effects("no"), "a/do", "a/undo", "end/undo")
+	dbtest.Want(t, "calls of b", w.Calls["trip/yes/b/do"], 1)
 }
 
 // found: a transaction that tx.Do does not run wakes nobody.
 func found(t *testing.T, open func() *sql.DB) {
 	w := newWorld(t, open)
-	s := w.trip(w.local("a"))
-	w.engine(w.db, saga.Config{}, s)
-	plain, err := w.db.BeginTx(t.Context(), nil)
+	s := w.Trip(w.Local("a"))
+	w.Engine(w.DB, saga.Config{}, s)
+	plain, err := w.DB.BeginTx(t.Context(), nil)
 	dbtest.Succeed(t, err)
 	dbtest.Succeed(t, s.Start(t.Context(), plain, "x", trip{}))
 	dbtest.Succeed(t, plain.Commit())
 	begun := time.Now()
-	w.await("x", saga.Completed)
+	w.Await("x", saga.Completed)
 	if took := time.Since(begun); took > 5*time.Second {
 		t.Errorf("found after %s", took)
 	}
@@ -282,34 +283,34 @@ func restarted(t *testing.T, open func() *sql.DB) {
 	t.Parallel() // it waits most of the time
 	w := newWorld(t, open)
 	make1 := func() *saga.Saga[trip] {
-		return w.trip(w.remote("a"), w.local("b"))
+		return w.Trip(w.Remote("a"), w.Local("b"))
 	}
 	inside := make(chan struct{})
 	s := make1()
-	s.Steps[0] = saga.Remote[trip]{Name: "a", Undo: w.out(nil), Do: func(ctx context.Context, d *trip) error {
+	s.Steps[0] = saga.Remote[trip]{Name: "a", Undo: w.Out(nil), Do: func(ctx context.Context, d *trip) error {
 		c, _ := saga.StepOf(ctx)
 		if c.Fence > 1 {
-			return w.out(nil)(ctx, d)
+			return w.Out(nil)(ctx, d)
 		}
 		close(inside)
 		<-ctx.Done()
 		return ctx.Err()
 	}}
-	first := w.engine(w.db, saga.Config{}, s)
-	w.start(s, "x")
-	receive(t, inside)
-	dbtest.Execute(t, w.db, `INSERT INTO muster_saga SELECT name, 'y', version, state, undoing, 'b', attempts, faults, doubt, data, fence, owner,
+	first := w.Engine(w.DB, saga.Config{}, s)
+	w.Start(s, "x")
+	stage.Receive(t, inside)
+	dbtest.Execute(t, w.DB, `INSERT INTO muster_saga SELECT name, 'y', version, state, undoing, 'b', attempts, faults, doubt, data, fence, owner,
 		leased_until, next_at, reason, error, seq, trace_parent, created, updated, lost FROM muster_saga WHERE id = 'x'`) // a claim whose answer was lost
-	first.stop()
-	w.free()
-	d := w.show(first.Engine, "x")
+	first.Stop()
+	w.Free()
+	d := w.Show(first.Engine, "x")
 	if !d.Doubt || d.Attempts != 0 || d.State != saga.Running {
 		t.Errorf("after the stop: %+v", d.Entry)
 	}
 	begun := time.Now()
-	w.engine(open(), saga.Config{}, make1())
-	w.await("x", saga.Completed)
-	w.await("y", saga.Completed)
+	w.Engine(open(), saga.Config{}, make1())
+	w.Await("x", saga.Completed)
+	w.Await("y", saga.Completed)
 	if took := time.Since(begun); took > saga.Lease {
 		t.Errorf("the next engine waited for the lease: %s", took)
 	}
@@ -318,21 +319,21 @@ func restarted(t *testing.T, open func() *sql.DB) {
 // Version 1 and 2 run side by side; what no build knows is left alone and shown.
 func versions(t *testing.T, open func() *sql.DB) {
 	w := newWorld(t, open)
-	one := w.trip(w.local("a"), w.ask("b"), w.local("c"))
-	w.desk(one)
+	one := w.Trip(w.Local("a"), w.Ask("b"), w.Local("c"))
+	w.Desk(one)
 	for _, id := range []string{"old", "older"} {
-		w.start(one, id)
+		w.Start(one, id)
 	}
 	make2 := func() *saga.Saga[trip] {
-		two := w.trip(w.local("a2"))
+		two := w.Trip(w.Local("a2"))
 		two.Version = 2
 		return two
 	}
 	two := make2()
-	newer := w.engine(w.db, saga.Config{}, two)
-	w.start(two, "new")
-	w.await("new", saga.Completed)
-	d := w.show(newer.Engine, "old")
+	newer := w.Engine(w.DB, saga.Config{}, two)
+	w.Start(two, "new")
+	w.Await("new", saga.Completed)
+	d := w.Show(newer.Engine, "old")
 	if d.Loadable || d.Fence != 0 || d.State != saga.Running {
 		t.Errorf("a version that is not known: %+v", d.Entry)
 	}
@@ -344,25 +345,25 @@ func versions(t *testing.T, open func() *sql.DB) {
 	if err := newer.Compensate(t.Context(), "trip", "old", saga.Note{By: "ann", Why: "test"}); problem.CodeOf(err) != problem.FailedPrecondition {
 		t.Errorf("a version that is not known was compensated: %v", err)
 	}
-	if err := w.answer(two, "old", "b", nil); problem.CodeOf(err) != problem.Unavailable {
+	if err := w.Answer(two, "old", "b", nil); problem.CodeOf(err) != problem.Unavailable {
 		t.Errorf("a version that is not known was answered: %v", err)
 	}
-	both1, both2 := w.trip(w.local("a"), w.ask("b"), w.local("c")), make2()
-	w.engine(open(), saga.Config{}, both1, both2)
-	w.await("old", saga.Waiting)
-	w.await("older", saga.Waiting)
-	dbtest.Succeed(t, w.answer(both2, "old", "b", nil)) // the engine knows which version it is
-	dbtest.Succeed(t, w.answer(both1, "older", "b", saga.Reject("no")))
-	w.await("old", saga.Completed)
-	w.await("older", saga.Compensated)
-	equal(t, "old", w.effects("old"), "a/do", "b/do", "c/do", "end/do")
-	equal(t, "new", w.effects("new"), "a2/do", "end/do")
+	both1, both2 := w.Trip(w.Local("a"), w.Ask("b"), w.Local("c")), make2()
+	w.Engine(open(), saga.Config{}, both1, both2)
+	w.Await("old", saga.Waiting)
+	w.Await("older", saga.Waiting)
+	dbtest.Succeed(t, w.Answer(both2, "old", "b", nil)) // the engine knows which version it is
+	dbtest.Succeed(t, w.Answer(both1, "older", "b", saga.Reject("no")))
+	w.Await("old", saga.Completed)
+	w.Await("older", saga.Compensated)
+	stage.Equal(t, "old", w.Effects("old"), "a/do", "b/do", "c/do", "end/do")
+	stage.Equal(t, "new", w.Effects("new"), "a2/do", "end/do")
 }
 
 func unmigrated(t *testing.T, open func() *sql.DB) {
 	db := open()
-	w := &world{t: t, db: db}
-	s := w.trip(w.local("a"))
+	w := &world{&stage.World{T: t, DB: db}}
+	s := w.Trip(w.Local("a"))
 	e, err := saga.New(db, saga.Config{}, s)
 	dbtest.Succeed(t, err)
 	for what, err := range map[string]error{
@@ -380,25 +381,25 @@ func unmigrated(t *testing.T, open func() *sql.DB) {
 
 func swept(t *testing.T, open func() *sql.DB) {
 	w := newWorld(t, open)
-	s := w.trip(w.local("a"), w.local("b"))
-	w.engine(w.db, saga.Config{}, s)
-	w.say(func(c saga.Call, when string, _ tx.Tx) error {
+	s := w.Trip(w.Local("a"), w.Local("b"))
+	w.Engine(w.DB, saga.Config{}, s)
+	w.Say(func(c saga.Call, when string, _ tx.Tx) error {
 		if c.ID == "stuck" && c.Step == "b" {
 			return saga.Bug(errors.New("boom"))
 		}
 		return nil
 	})
 	for _, id := range []string{"x", "stuck", "young"} {
-		w.start(s, id)
+		w.Start(s, id)
 	}
-	w.await("x", saga.Completed)
-	w.await("young", saga.Completed)
-	w.await("stuck", saga.Paused)
-	dbtest.Execute(t, w.db, `UPDATE muster_saga SET updated = 1 WHERE id <> 'young'`)
-	n, err := saga.Sweep(t.Context(), w.db, 0)
+	w.Await("x", saga.Completed)
+	w.Await("young", saga.Completed)
+	w.Await("stuck", saga.Paused)
+	dbtest.Execute(t, w.DB, `UPDATE muster_saga SET updated = 1 WHERE id <> 'young'`)
+	n, err := saga.Sweep(t.Context(), w.DB, 0)
 	dbtest.Succeed(t, err)
 	dbtest.Want(t, "swept", n, 1)
-	dbtest.Want(t, "left", dbtest.Value[int](t, w.db, "SELECT count(*) FROM muster_saga"), 2)
-	dbtest.Want(t, "history of what was swept", dbtest.Value[int](t, w.db, "SELECT count(*) FROM muster_saga_step WHERE id = 'x'"), 0)
-	dbtest.Want(t, "history of what was not", dbtest.Value[int](t, w.db, "SELECT count(*) FROM muster_saga_step WHERE id = 'stuck'") > 0, true)
+	dbtest.Want(t, "left", dbtest.Value[int](t, w.DB, "SELECT count(*) FROM muster_saga"), 2)
+	dbtest.Want(t, "history of what was swept", dbtest.Value[int](t, w.DB, "SELECT count(*) FROM muster_saga_step WHERE id = 'x'"), 0)
+	dbtest.Want(t, "history of what was not", dbtest.Value[int](t, w.DB, "SELECT count(*) FROM muster_saga_step WHERE id = 'stuck'") > 0, true)
 }

@@ -26,6 +26,10 @@ type Definition struct {
 	Steps                  []Step
 	Pivot                  int // index
 	Completed, Compensated Work
+	Ended                  func(id string, state table.State) // nil for none
+	Load                   func(data []byte) error            // says why data cannot be read
+	From                   []int                              // earlier versions that Upgrade takes
+	Upgrade                func(table.Row) (step string, data []byte, err error)
 	Data                   reflect.Type
 }
 

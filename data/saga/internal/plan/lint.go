@@ -23,6 +23,7 @@ func (d *Definition) Check() error {
 	if len(d.Steps) == 0 {
 		wrong("it has no steps: give it at least one")
 	}
+	d.checkUpgrade(wrong)
 	seen := map[string]bool{}
 	pivots := 0
 	for i, s := range d.Steps {
@@ -60,6 +61,20 @@ func (d *Definition) Check() error {
 		}
 	}
 	return errors.Join(found...)
+}
+
+func (d *Definition) checkUpgrade(wrong func(format string, args ...any)) {
+	for _, from := range d.From {
+		if from < 1 || from >= d.Version {
+			wrong("it takes over version %d: only earlier ones can be", from)
+		}
+	}
+	switch {
+	case len(d.From) > 0 && d.Upgrade == nil:
+		wrong("it takes over earlier versions and has no Upgrade: say how")
+	case len(d.From) == 0 && d.Upgrade != nil:
+		wrong("it has an Upgrade and no From: say which versions it takes over")
+	}
 }
 
 func validName(s string) bool {

@@ -2,13 +2,10 @@ package table
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/musterdev/muster/data/tx"
 )
 
 // Version names a definition.
@@ -120,9 +117,4 @@ func (s *Table) LetAllGo(ctx context.Context, owner string) error {
 	_, err := s.db.ExecContext(ctx, `UPDATE muster_saga SET owner = '', leased_until = 0, doubt = CASE WHEN doubt = 0 THEN 2 ELSE doubt END
 		WHERE owner = $1`, owner)
 	return explain(err)
-}
-
-// Save is write in a transaction of its own.
-func (s *Table) Save(ctx context.Context, from, to Row, why *Event) error {
-	return tx.Do(ctx, s.db, func(ctx context.Context, t *sql.Tx) error { return s.Write(ctx, t, from, to, why) })
 }

@@ -41,11 +41,14 @@ func (s *Table) List(ctx context.Context, f Filter, settle func(Row) (r Row, kno
 		args = append(args, f.Name)
 		where = append(where, "name = "+[]string{2: "$2", 3: "$3"}[len(args)])
 	}
-	query := "SELECT COLUMNS FROM muster_saga"
+	query, last := "SELECT COLUMNS FROM muster_saga", "updated"
+	if f.State == Completed || f.State == Compensated { // the same then, and there is an index of it
+		last = "ended"
+	}
 	if len(where) > 0 {
 		query += " WHERE " + strings.Join(where, " AND ")
 	}
-	found, err := s.db.QueryContext(ctx, s.sql(query+" ORDER BY updated DESC, name, id LIMIT $1"), args...)
+	found, err := s.db.QueryContext(ctx, s.sql(query+" ORDER BY "+last+" DESC, name, id LIMIT $1"), args...)
 	if err != nil {
 		return nil, explain(err)
 	}
@@ -70,8 +73,18 @@ func (s *Table) Show(ctx context.Context, name, id string, settle func(Row) (r R
 		return Detail{}, err
 	}
 	detail = Detail{Entry: entryOf(settle(r)), Data: readable(r.Data)}
-	detail.History, err = s.history(ctx, name, id)
-	return detail, err
+	if detail.History, err = s.history(ctx, name, id); err != nil {
+		return detail, err
+	}
+	// That it was started is told by its row. What was written before this was so has an event of it.
+	if h := detail.History; len(h) == 0 || h[0].Seq > 1 {
+		begun := Event{Seq: 1, Step: r.Step, Direction: direction(Row{}), Outcome: "started", At: detail.Created}
+		if len(h) > 0 {
+			begun.Step = h[0].Step
+		}
+		detail.History = slices.Insert(h, 0, begun)
+	}
+	return detail, nil
 }
 
 func (s *Table) history(ctx context.Context, name, id string) (events []Event, err error) {
@@ -112,7 +125,7 @@ func (s *Table) Counts(ctx context.Context) (counts []Count, err error) {
 // Quiet reports whether every saga has ended and no lease is held.
 func (s *Table) Quiet(ctx context.Context) (bool, error) {
 	var some bool
-	err := s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM muster_saga WHERE state IN ('running', 'waiting', 'compensating', 'paused'))
+	err := s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM muster_saga WHERE state IN ('running', 'compensating')) OR EXISTS (SELECT 1 FROM muster_saga WHERE state IN ('waiting', 'paused'))
 		OR EXISTS (SELECT 1 FROM muster_saga WHERE owner <> '')`).Scan(&some)
 	return !some, explain(err)
 }

@@ -69,3 +69,11 @@ func (r Row) Fresh() Row {
 	r.Attempts, r.Faults, r.Doubt, r.Err, r.After = 0, 0, false, "", 0
 	return r
 }
+
+// Place names where the saga is.
+func (r Row) Place() string {
+	if r.Undoing {
+		return r.Step + " (undo)"
+	}
+	return r.Step
+}

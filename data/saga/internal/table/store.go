@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/musterdev/muster/data/group"
 	"github.com/musterdev/muster/data/migrate"
 	"github.com/musterdev/muster/data/tx"
 	"github.com/musterdev/muster/problem"
@@ -23,6 +24,9 @@ const Lease = 4 * time.Second
 type Table struct {
 	db      *sql.DB
 	dialect tx.Dialect
+	said    statements
+	moves   group.Lane[*move]
+	starts  group.Lane[*opening]
 }
 
 // Of returns the tables in db.
@@ -31,7 +35,13 @@ func Of(db *sql.DB) (*Table, error) {
 		return nil, ErrNoDB
 	}
 	dialect, err := tx.DialectOf(db)
-	return &Table{db, dialect}, err
+	if err != nil {
+		return nil, err
+	}
+	s := &Table{db: db, dialect: dialect}
+	s.said = s.statements()
+	s.moves.Flush, s.starts.Flush = s.flushMoves, s.flushStarts
+	return s, nil
 }
 
 // ErrNoDB says that there is no database.
@@ -67,21 +77,6 @@ func scan(from interface{ Scan(dest ...any) error }) (r Row, err error) {
 	return r, explain(err)
 }
 
-// Insert writes a new saga.
-func (s *Table) Insert(ctx context.Context, t tx.Tx, r Row) error {
-	res, err := t.ExecContext(ctx, s.sql(`INSERT INTO muster_saga (name, id, version, state, undoing, step, attempts, faults, doubt, data, fence, owner,
-			leased_until, next_at, reason, error, seq, trace_parent, created, updated)
-		VALUES ($1, $2, $3, 'running', 0, $4, 0, 0, 0, $5, 0, '', 0, NOW, '', '', 1, $6, NOW, NOW) ON CONFLICT (name, id) DO NOTHING`),
-		r.Name, r.ID, r.Version, r.Step, r.Data, r.Trace)
-	if err != nil {
-		return explain(err)
-	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(err, ErrExists)
-	}
-	return s.record(ctx, t, r, 1, Event{Outcome: "started"})
-}
-
 // Lock reads a saga and, where the engine below can, keeps others from it.
 func (s *Table) Lock(ctx context.Context, t tx.Tx, name, id string) (Row, error) {
 	r, err := scan(t.QueryRowContext(ctx, s.sql(`SELECT COLUMNS FROM muster_saga WHERE name = $1 AND id = $2 LOCK`), name, id))
@@ -95,42 +90,10 @@ func (s *Table) Lock(ctx context.Context, t tx.Tx, name, id string) (Row, error)
 // transaction ends.
 func (s *Table) Hold(ctx context.Context, t tx.Tx, r Row) error {
 	var fence int64
-	err := t.QueryRowContext(ctx, s.sql(`SELECT fence FROM muster_saga WHERE name = $1 AND id = $2 LOCK`), r.Name, r.ID).Scan(&fence)
+	err := t.QueryRowContext(ctx, s.said.hold, r.Name, r.ID).Scan(&fence)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && fence != r.Fence {
 		return ErrLost
 	}
-	return explain(err)
-}
-
-// Write makes of the saga from, when it is still that, the saga to, and records why.
-// With an owner the lease begins anew; none of its holders counts as lost any more. It
-// returns ErrLost when it is no longer.
-func (s *Table) Write(ctx context.Context, t tx.Tx, from, to Row, why *Event) error {
-	var seq int64
-	err := t.QueryRowContext(ctx, s.sql(`UPDATE muster_saga SET state = $1, undoing = $2, step = $3, attempts = $4, faults = $5, doubt = $6,
-			data = $7, reason = $8, error = $9, owner = $10, leased_until = CASE WHEN $11 = 1 THEN NOW + LEASE ELSE 0 END,
-			next_at = NOW + $12, fence = $13, lost = 0, seq = seq + 1, updated = NOW
-		WHERE name = $14 AND id = $15 AND fence = $16 AND state = $17 AND step = $18 RETURNING seq`),
-		to.State, number(to.Undoing), to.Step, to.Attempts, to.Faults, number(to.Doubt),
-		to.Data, to.Reason, to.Err, to.Owner, number(to.Owner != ""), to.After.Milliseconds(), to.Fence,
-		from.Name, from.ID, from.Fence, from.State, from.Step).Scan(&seq)
-	if errors.Is(err, sql.ErrNoRows) {
-		return ErrLost
-	}
-	if err != nil || why == nil {
-		return explain(err)
-	}
-	return s.record(ctx, t, from, seq, *why)
-}
-
-// record adds to a saga's history what became of the step it was at.
-func (s *Table) record(ctx context.Context, t tx.Tx, r Row, seq int64, ev Event) error {
-	direction := "do"
-	if r.Undoing {
-		direction = "undo"
-	}
-	_, err := t.ExecContext(ctx, s.sql(`INSERT INTO muster_saga_step (name, id, seq, step, direction, outcome, error, who, why, at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, NOW)`), r.Name, r.ID, seq, r.Step, direction, ev.Outcome, ev.Error, ev.By, ev.Why)
 	return explain(err)
 }
 

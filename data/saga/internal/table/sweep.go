@@ -55,7 +55,7 @@ func (s *Table) old(ctx context.Context, t tx.Tx, olderThan time.Duration, most 
 		condition = "AND name || '' IN (" + strings.Join(places, ", ") + ")"
 	}
 	rows, err := t.QueryContext(ctx, s.sql(`SELECT name, id FROM muster_saga
-		WHERE state IN ('completed', 'compensated') AND updated < NOW - $1 `+condition+` LIMIT $2 SKIP`), args...)
+		WHERE state IN ('completed', 'compensated') AND ended < NOW - $1 `+condition+` LIMIT $2 SKIP`), args...)
 	if err != nil {
 		return nil, err
 	}

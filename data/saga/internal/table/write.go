@@ -1,0 +1,173 @@
+package table
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/musterdev/muster/data/group"
+	"github.com/musterdev/muster/data/tx"
+)
+
+// statements are those that every transition needs. PostgreSQL writes any number of rows
+// with one, given a list for each column; SQLite, which has no way to go, row by row.
+type statements struct {
+	move, open string // of a group on PostgreSQL, of one row on SQLite
+	note       string // SQLite: adds to the history
+	hold       string
+}
+
+func (s *Table) statements() statements {
+	if s.dialect == tx.Postgres {
+		return statements{move: s.sql(moveMany), open: s.sql(openMany), hold: s.sql(holdOne)}
+	}
+	return statements{move: s.sql(moveOne), open: s.sql(openOne), note: s.sql(noteOne), hold: s.sql(holdOne)}
+}
+
+const (
+	holdOne = `SELECT fence FROM muster_saga WHERE name = $1 AND id = $2 LOCK`
+	moveOne = `UPDATE muster_saga SET state = $1, undoing = $2, step = $3, attempts = $4, faults = $5, doubt = $6,
+			data = $7, reason = $8, error = $9, owner = $10, leased_until = CASE WHEN $10 = '' THEN 0 ELSE NOW + LEASE END,
+			next_at = CASE WHEN $11 = 0 AND next_at <= NOW THEN next_at ELSE NOW + $11 END, fence = $12, version = $18, lost = 0, seq = seq + 1, updated = NOW
+		WHERE name = $13 AND id = $14 AND fence = $15 AND state = $16 AND step = $17 RETURNING seq`
+	openOne = `INSERT INTO muster_saga (name, id, version, state, undoing, step, attempts, faults, doubt, data, fence, owner,
+			leased_until, next_at, reason, error, seq, trace_parent, created, updated)
+		VALUES ($1, $2, $3, 'running', 0, $4, 0, 0, 0, $5, $6, $7, CASE WHEN $7 = '' THEN 0 ELSE NOW + LEASE END, NOW, '', '', 1, $8, NOW, NOW)
+		ON CONFLICT (name, id) DO NOTHING RETURNING created`
+	noteOne = `INSERT INTO muster_saga_step (name, id, seq, step, direction, outcome, error, who, why, at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, NOW)`
+)
+
+// move is one transition of a saga, with why it is made.
+type move struct {
+	from, to Row
+	why      *Event
+}
+
+// direction is that of the step a saga was at.
+func direction(r Row) string {
+	if r.Undoing {
+		return "undo"
+	}
+	return "do"
+}
+
+// Write makes of the saga from, when it is still that, the saga to, and records why, in
+// the caller's transaction. With an owner the lease begins anew; none of its holders
+// counts as lost any more. It returns ErrLost when it is no longer.
+func (s *Table) Write(ctx context.Context, t tx.Tx, from, to Row, why *Event) error {
+	errs, err := s.write(ctx, t, []*move{{from, to, why}})
+	return first(errs, err)
+}
+
+// Save is Write in a transaction that it shares with the others who come at the same
+// time.
+func (s *Table) Save(ctx context.Context, from, to Row, why *Event) error {
+	return s.moves.Do(ctx, &move{from, to, why})
+}
+
+// opening is a saga that begins.
+type opening struct {
+	row     Row
+	created int64 // in the end
+}
+
+// Insert writes a new saga in the caller's transaction.
+func (s *Table) Insert(ctx context.Context, t tx.Tx, r Row) error {
+	errs, err := s.insert(ctx, t, []*opening{{row: r}})
+	return first(errs, err)
+}
+
+// Open is Insert in a transaction that it shares with the others who come at the same
+// time, and returns when the saga was created. With an owner it has it from the beginning.
+func (s *Table) Open(ctx context.Context, r Row) (created int64, err error) {
+	o := &opening{row: r}
+	err = s.starts.Do(ctx, o)
+	if err != nil { // it may be on its way yet
+		return 0, err
+	}
+	return o.created, nil
+}
+
+// flushTime bounds the writing of a group.
+const flushTime = 5 * time.Second
+
+func (s *Table) flushMoves(ctx context.Context, moves []*move) (errs []error, err error) {
+	ctx, cancel := context.WithTimeout(ctx, flushTime)
+	defer cancel()
+	return together(ctx, s, moves, s.write)
+}
+
+func (s *Table) flushStarts(ctx context.Context, starts []*opening) (errs []error, err error) {
+	ctx, cancel := context.WithTimeout(ctx, flushTime)
+	defer cancel()
+	return together(ctx, s, starts, s.insert)
+}
+
+// together writes rows in one transaction.
+func together[R any](ctx context.Context, s *Table, rows []R, write func(context.Context, group.Conn, []R) ([]error, error)) (errs []error, err error) {
+	err = group.Commit(ctx, s.db, s.dialect, func(ctx context.Context, c group.Conn) error {
+		errs, err = write(ctx, c, rows)
+		return err
+	})
+	return errs, err
+}
+
+func (s *Table) write(ctx context.Context, t group.Conn, moves []*move) ([]error, error) {
+	if s.dialect == tx.Postgres {
+		return s.writeMany(ctx, t, moves)
+	}
+	errs := make([]error, len(moves))
+	for i, m := range moves {
+		var seq int64
+		err := t.QueryRowContext(ctx, s.said.move,
+			m.to.State, number(m.to.Undoing), m.to.Step, m.to.Attempts, m.to.Faults, number(m.to.Doubt),
+			m.to.Data, m.to.Reason, m.to.Err, m.to.Owner, m.to.After.Milliseconds(), m.to.Fence,
+			m.from.Name, m.from.ID, m.from.Fence, m.from.State, m.from.Step, m.to.Version).Scan(&seq)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			errs[i] = ErrLost
+			continue
+		case err == nil && m.why != nil:
+			err = s.note(ctx, t, m.from, seq, *m.why)
+		}
+		if err != nil {
+			return nil, explain(err)
+		}
+	}
+	return errs, nil
+}
+
+func (s *Table) insert(ctx context.Context, t group.Conn, starts []*opening) ([]error, error) {
+	if s.dialect == tx.Postgres {
+		return s.insertMany(ctx, t, starts)
+	}
+	errs := make([]error, len(starts))
+	for i, o := range starts {
+		r := o.row
+		err := t.QueryRowContext(ctx, s.said.open, r.Name, r.ID, r.Version, r.Step, r.Data, r.Fence, r.Owner, r.Trace).Scan(&o.created)
+		if errors.Is(err, sql.ErrNoRows) {
+			errs[i] = ErrExists
+			continue
+		}
+		if err != nil {
+			return nil, explain(err)
+		}
+	}
+	return errs, nil
+}
+
+// note adds to a saga's history what became of the step it was at.
+func (s *Table) note(ctx context.Context, t group.Conn, r Row, seq int64, ev Event) error {
+	_, err := t.ExecContext(ctx, s.said.note, r.Name, r.ID, seq, r.Step, direction(r), ev.Outcome, ev.Error, ev.By, ev.Why)
+	return err
+}
+
+// first is what became of a group of one.
+func first(errs []error, err error) error {
+	if err == nil && len(errs) > 0 {
+		err = errs[0]
+	}
+	return err
+}

@@ -1,0 +1,150 @@
+// Package web serves what people ask of an engine of sagas.
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+
+	"github.com/musterdev/muster/data/saga/internal/plan"
+	"github.com/musterdev/muster/data/saga/internal/table"
+	"github.com/musterdev/muster/problem"
+)
+
+// Listing is the answer to GET /.muster/sagas.
+type Listing struct {
+	Sagas  []table.Entry `json:"sagas"`
+	Counts []table.Count `json:"counts"` // of all, whatever the filter
+}
+
+const root = "/.muster/sagas"
+
+// Engine is what is asked.
+type Engine interface {
+	List(ctx context.Context, f table.Filter) ([]table.Entry, error)
+	Counts(ctx context.Context) ([]table.Count, error)
+	Show(ctx context.Context, name, id string) (table.Detail, error)
+	Act(ctx context.Context, name, id string, n plan.Note, what string) error
+}
+
+// Handler serves an engine; nil answers every request with 500.
+func Handler(e Engine) http.Handler {
+	mux := http.NewServeMux()
+	handle := func(pattern, method string, serve func(r *http.Request) (any, error)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			var answer any
+			err := allowed(w, r, method)
+			if err == nil && e == nil {
+				err = errors.New("saga: the handler has no engine")
+			}
+			if err == nil {
+				answer, err = serve(r)
+			}
+			if err != nil {
+				problem.Write(w, r, err)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Cache-Control", "no-store")
+			_ = json.NewEncoder(w).Encode(answer) // the caller is gone: nobody is left to tell
+		})
+	}
+	handle(root, http.MethodGet, func(r *http.Request) (any, error) { return listing(e, r) })
+	handle(root+"/{name}/{id}", http.MethodGet, func(r *http.Request) (any, error) {
+		return e.Show(r.Context(), r.PathValue("name"), r.PathValue("id"))
+	})
+	handle(root+"/{name}/{id}/{action}", http.MethodPost, func(r *http.Request) (any, error) { return act(e, r) })
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		problem.Write(w, r, problem.New(problem.NotFound, "there is nothing at this path"))
+	})
+	return mux
+}
+
+func allowed(w http.ResponseWriter, r *http.Request, method string) error {
+	if r.Method == method || method == http.MethodGet && r.Method == http.MethodHead {
+		return nil
+	}
+	w.Header().Set("Allow", method)
+	p := problem.New(problem.Unimplemented, "this path takes %s only", method)
+	p.Status = http.StatusMethodNotAllowed
+	return p
+}
+
+func listing(e Engine, r *http.Request) (Listing, error) {
+	var f table.Filter
+	for name, values := range r.URL.Query() {
+		var err error
+		switch name {
+		case "state":
+			f.State = table.State(values[0])
+		case "name":
+			f.Name = values[0]
+		case "limit":
+			if f.Limit, err = strconv.Atoi(values[0]); err != nil || f.Limit < 1 {
+				return Listing{}, problem.New(problem.InvalidArgument, "the limit %q is no number from 1 to %d", values[0], table.MaxLimit).WithField("limit", "1 to 1000")
+			}
+		default:
+			return Listing{}, problem.New(problem.InvalidArgument, "there is no parameter %q: state, name and limit are taken", name).WithField(name, "unknown")
+		}
+		if len(values) > 1 {
+			return Listing{}, problem.New(problem.InvalidArgument, "the parameter %q is given %d times", name, len(values)).WithField(name, "once")
+		}
+	}
+	entries, err := e.List(r.Context(), f)
+	if err != nil {
+		return Listing{}, err
+	}
+	counts, err := e.Counts(r.Context())
+	if entries == nil {
+		entries = []table.Entry{}
+	}
+	if counts == nil {
+		counts = []table.Count{}
+	}
+	return Listing{Sagas: entries, Counts: counts}, err
+}
+
+func act(e Engine, r *http.Request) (table.Detail, error) {
+	name, id, what := r.PathValue("name"), r.PathValue("id"), r.PathValue("action")
+	if !plan.Known(what) {
+		return table.Detail{}, problem.New(problem.NotFound, "a saga takes retry, skip and compensate, not %q", what)
+	}
+	n, err := noteOf(r)
+	if err == nil {
+		err = e.Act(r.Context(), name, id, n, what)
+	}
+	if err != nil {
+		return table.Detail{}, err
+	}
+	return e.Show(r.Context(), name, id)
+}
+
+// noteOf reads a Note, strictly. Other media types are refused, so that no page of
+// another site can send one in a browser's name.
+func noteOf(r *http.Request) (n plan.Note, err error) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		p := problem.New(problem.InvalidArgument, "send application/json")
+		p.Status = http.StatusUnsupportedMediaType
+		return n, p
+	}
+	const most = 8 << 10
+	body := json.NewDecoder(http.MaxBytesReader(nil, r.Body, most))
+	body.DisallowUnknownFields()
+	if err = body.Decode(&n); err == nil {
+		if _, more := body.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("there is more after the object")
+		}
+	}
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return n, problem.Wrap(err, problem.TooLarge, "the body is larger than %d bytes", most)
+	case err != nil:
+		return n, problem.Wrap(err, problem.InvalidArgument, `send a JSON object such as {"by": "ann", "why": "the card processor is back"}: %s`, err)
+	}
+	return n, nil
+}

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what the integration suites need beside Go: a C compiler for the race
 # detector, PostgreSQL's programs, wrk, curl, Python, Node, Chromium, promtool, Redis,
-# Memcached. Only on Debian (or a child of it) and only as root; elsewhere it says what
-# is missing, and those suites are skipped by name.
+# Memcached, RabbitMQ. Only on Debian (or a child of it) and only as root; elsewhere it
+# says what is missing, and those suites are skipped by name.
 # No daemon is started and no database cluster made: the suites start their own
 # servers, in temporary folders and on free ports, and end them.
 set -eu
@@ -20,6 +20,7 @@ have chromium || have google-chrome || missing="$missing chromium"
 have promtool || missing="$missing prometheus"
 have redis-server || missing="$missing redis-server"
 have memcached || missing="$missing memcached"
+have rabbitmq-server || [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing="$missing rabbitmq-server"
 if [ -z "$missing" ]; then
 	echo "nothing is missing"
 	exit 0

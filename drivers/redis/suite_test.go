@@ -8,20 +8,21 @@ import (
 	"github.com/musterdev/muster/cache"
 	"github.com/musterdev/muster/cache/cachetest"
 	"github.com/musterdev/muster/drivers/redis"
+	"github.com/musterdev/muster/drivers/redis/redistest"
 )
 
 func TestTheSuite(t *testing.T) {
-	s := start(t)
+	s := redistest.Start(t)
 	cachetest.Run(t, cachetest.Target{
 		Open:  func(t *testing.T) cache.Shared { return open(t, s) },
-		Stop:  s.stop,
-		Start: s.start,
+		Stop:  s.Stop,
+		Start: s.Start,
 	})
 }
 
-func open(t *testing.T, s *server) *redis.Shared {
+func open(t *testing.T, s *redistest.Server) *redis.Shared {
 	t.Helper()
-	shared, err := redis.Open("redis://" + s.address())
+	shared, err := redis.Open("redis://" + s.Address())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,9 @@
 //go:build unix
 
-package redis_test
+// Package redistest gives tests a real Redis server of their own, where one is installed:
+// on a free port of 127.0.0.1. It ends with the test, and with the test binary, however
+// that ends.
+package redistest
 
 import (
 	"errors"
@@ -14,10 +17,11 @@ import (
 	"time"
 )
 
-// server is a Redis of the test's own, on a free port of 127.0.0.1 and with nothing on
-// the disk. It ends with the test, and with the test binary, however that ends.
-type server struct {
+// Server is a server.
+type Server struct {
 	port  int
+	args  []string
+	dir   string
 	guard *exec.Cmd
 	pipe  io.Closer
 }
@@ -29,7 +33,17 @@ cat >/dev/null
 kill -KILL "$pid" 2>/dev/null
 wait "$pid" 2>/dev/null`
 
-func start(t *testing.T) *server {
+// Start returns a running server with nothing on the disk, as a cache has it.
+func Start(t *testing.T) *Server {
+	return run(t, "--save", "", "--appendonly", "no", "--maxmemory", "64mb")
+}
+
+// StartDurable returns a running server that confirms nothing before it is on the disk.
+func StartDurable(t *testing.T) *Server {
+	return run(t, "--save", "", "--appendonly", "yes", "--appendfsync", "always")
+}
+
+func run(t *testing.T, args ...string) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		const missing = "Redis is not installed (no redis-server in PATH): on Debian, apt-get install redis-server"
@@ -42,23 +56,25 @@ func start(t *testing.T) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{port: l.Addr().(*net.TCPAddr).Port}
+	s := &Server{port: l.Addr().(*net.TCPAddr).Port, args: args, dir: t.TempDir()} //nolint:errcheck // of a TCP listener
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s.start(t)
-	t.Cleanup(func() { s.stop(t) })
+	s.Start(t)
+	t.Cleanup(func() { s.Stop(t) })
 	return s
 }
 
-func (s *server) address() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
+// Address returns where the server listens, also while it is stopped.
+func (s *Server) Address() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 
-// start starts the server, at the same port each time, and waits until it listens.
-func (s *server) start(t *testing.T) {
+// Start starts the server, at the same port and with the same store each time, and waits until it listens.
+func (s *Server) Start(t *testing.T) {
 	t.Helper()
-	args := []string{"redis-server", "--port", fmt.Sprint(s.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--maxmemory", "64mb"}
+	args := []string{"redis-server", "--port", fmt.Sprint(s.port), "--bind", "127.0.0.1"}
+	args = append(args, s.args...)
 	s.guard = exec.Command("/bin/sh", append([]string{"-c", guardScript, "guard"}, args...)...)
-	s.guard.Dir = t.TempDir()
+	s.guard.Dir = s.dir
 	s.guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C ends the tests first
 	pipe, err := s.guard.StdinPipe()
 	if err != nil {
@@ -71,19 +87,19 @@ func (s *server) start(t *testing.T) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(20 * time.Second); ; <-tick.C {
-		conn, err := net.Dial("tcp", s.address())
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.Address())
 		if err == nil {
 			_ = conn.Close()
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("Redis did not listen at %s: %v", s.address(), err)
+			t.Fatalf("Redis did not listen at %s: %v", s.Address(), err)
 		}
 	}
 }
 
-// stop kills the server and returns when it is gone. Stopping again does nothing.
-func (s *server) stop(t *testing.T) {
+// Stop kills the server and returns when it is gone. Stopping again does nothing.
+func (s *Server) Stop(t *testing.T) {
 	if s.pipe == nil {
 		return
 	}

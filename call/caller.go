@@ -1,16 +1,12 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -18,14 +14,22 @@ import (
 	"github.com/musterdev/muster/auth"
 	"github.com/musterdev/muster/call/balance"
 	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/call/internal/alarm"
+	"github.com/musterdev/muster/call/internal/carry"
+	"github.com/musterdev/muster/call/internal/link"
+	"github.com/musterdev/muster/call/internal/method"
+	"github.com/musterdev/muster/call/internal/pool"
+	"github.com/musterdev/muster/call/internal/snap"
 	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/mtls"
-	"github.com/musterdev/muster/problem"
 )
 
 // Config says how a Caller works. Only Resolver is needed.
 type Config struct {
 	Resolver discovery.Resolver
+	// Name is the service that calls: those called are told by [discovery.CallerHeader], to
+	// hold it to what it may ask of them. "" leaves the header as it is.
+	Name string
 	// Settings count where a service says nothing of its own about how it is called; see
 	// package policy. Their Timeout bounds a call whose context has no deadline: an HTTP
 	// call until the response's headers are there, a unary gRPC call to its end; 0 means
@@ -54,10 +58,14 @@ const leastPause = 10 * time.Millisecond
 // use; a process needs one.
 type Caller struct {
 	cfg Config
+	who carry.Who
 
-	mu         sync.Mutex
-	pools      map[string]*pool
-	transports map[transportKey]*http.Transport
+	pools   snap.Map[string, *pool.Pool] // by service
+	links   snap.Map[linkKey, *link.HTTP]
+	common  pool.Config
+	methods method.Table
+	alarms  alarm.Alarms
+	traces  link.Traces
 }
 
 // New returns a Caller. Close releases its connections.
@@ -80,54 +88,35 @@ func New(cfg Config) *Caller {
 			return dialer.DialContext(ctx, "tcp", addr)
 		}
 	}
-	return &Caller{cfg: cfg, pools: map[string]*pool{}, transports: map[transportKey]*http.Transport{}}
+	c := &Caller{cfg: cfg, who: carry.NewWho(cfg.Name)}
+	c.common = pool.Config{Usual: cfg.Settings, Balance: cfg.Balance, Log: cfg.Log, Probe: c.probe}
+	return c
 }
 
 // Close releases idle connections; calls that run go on to their end.
 func (c *Caller) Close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, p := range c.pools {
-		p.mu.Lock()
-		for _, m := range p.members {
-			m.retire()
-		}
-		p.members, p.seen, p.choices = nil, nil, nil
-		p.mu.Unlock()
+	for _, p := range c.pools.Clear() {
+		p.Close()
 	}
-	for _, t := range c.transports {
-		t.CloseIdleConnections()
+	for _, l := range c.links.Clear() {
+		l.CloseIdleConnections()
 	}
-	clear(c.pools)
-	clear(c.transports)
 }
 
 // InFlight returns how many attempts of this caller run at the instance with this id.
 func (c *Caller) InFlight(id string) int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	var n int64
-	for _, p := range c.pools {
-		p.mu.Lock()
-		for _, m := range slices.Concat(p.members, p.leaving) {
-			if m.info.Load().ID == id {
-				n += m.InFlight()
-			}
-		}
-		p.mu.Unlock()
+	for _, p := range c.pools.All() {
+		n += p.InFlight(id)
 	}
 	return n
 }
 
-func (c *Caller) pool(service string) *pool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	p := c.pools[service]
-	if p == nil {
-		p = &pool{service: service, view: c.cfg.Resolver.View(service)}
-		c.pools[service] = p
+func (c *Caller) pool(service string) *pool.Pool {
+	if p, ok := c.pools.Get(service); ok {
+		return p
 	}
-	return p
+	return c.pools.Made(service, func() *pool.Pool { return pool.New(service, c.cfg.Resolver.View(service), &c.common) })
 }
 
 // Do runs attempt at one instance after another until one succeeds or the policy
@@ -135,71 +124,43 @@ func (c *Caller) pool(service string) *pool {
 // it by Ticket.Done. An attempt that fails returns *Failed to say what is known of
 // it; any other error counts as "something was sent".
 func (c *Caller) Do(ctx context.Context, op Op, attempt func(ctx context.Context, t *Ticket) error) error {
-	_, err := do(ctx, c, c.target(op), op, func(ctx context.Context, t *Ticket) (struct{}, error) {
-		return struct{}{}, attempt(ctx, t)
-	}, nil)
+	d := &doing{f: attempt}
+	d.set(c, c.target(&op), op, d)
+	d.alone = true // only the caller could keep them apart
+	_, err := d.do(ctx)
 	return err
 }
 
-// run makes one attempt; the ticket stays open only when it succeeds.
-func (t *Ticket) run(ctx context.Context, attempt func(context.Context, *Ticket) error) error {
-	succeeded := false
-	defer func() { // also when it panics
-		if !succeeded {
-			t.Done()
-		}
-	}()
-	err := attempt(ctx, t)
-	succeeded = err == nil
-	return err
+// target returns what is known of the calls that op is one of.
+func (c *Caller) target(op *Op) *pool.Target {
+	return c.pool(op.Service).Rules().Matching(cmp.Or(op.Route, op.Name))
 }
 
-// next chooses a member, waiting a bounded time for one to appear.
-func (c *Caller) next(ctx context.Context, p *pool, op Op, tried []*member) (*member, error) {
-	var timeout <-chan time.Time
-	for {
-		changed := p.view.Changed()
-		if m := p.choose(op, tried, time.Now()); m != nil {
-			return m, nil
-		}
-		if c.cfg.Wait < 0 {
-			return nil, c.noInstance(op)
-		}
-		if timeout == nil {
-			t := time.NewTimer(c.cfg.Wait)
-			defer t.Stop()
-			timeout = t.C
-		}
-		select {
-		case <-changed:
-		case <-timeout:
-			return nil, c.noInstance(op)
-		case <-ctx.Done():
-			return nil, &Failed{
-				Err:     fmt.Errorf("%w (while waiting for an instance of %q)", ctx.Err(), op.Service),
-				Failure: resilience.Failure{Timeout: true},
-			}
-		}
+// Priority returns what a request has that enters the fleet by this call.
+func (c *Caller) Priority(op Op) resilience.Priority {
+	if p := c.target(&op).Rule.Priority; p != nil {
+		return *p
 	}
+	return resilience.Normal
 }
+
+// doing is one Do.
+type doing struct {
+	course[struct{}]
+
+	f func(context.Context, *Ticket) error
+}
+
+func (d *doing) attempt(ctx context.Context, t *Ticket) (struct{}, error) {
+	return struct{}{}, d.f(ctx, t)
+}
+
+func (*doing) discard(struct{}) {}
 
 // noToken is an attempt that was not made for want of a token: no other instance
 // would change that.
 func noToken(err error, service string) error {
 	return &Failed{Err: fmt.Errorf("no token for calls to %q: %w", service, err), Failure: resilience.Failure{Final: true}}
-}
-
-// ErrNoInstance is what a call satisfies with errors.Is that found no instance to go to.
-var ErrNoInstance = errors.New("no instance")
-
-func (c *Caller) noInstance(op Op) error {
-	do := "start it, or check its name and its readiness"
-	if names, ok := c.cfg.Resolver.(discovery.Nearer); ok {
-		if near := names.Near(op.Service); len(near) > 0 {
-			do = fmt.Sprintf("nobody has registered that name; did you mean \"%s\"?", strings.Join(near, `" or "`))
-		}
-	}
-	return &Failed{Err: problem.Wrap(ErrNoInstance, problem.Unavailable, "no instance of service %q offers %s: %s", op.Service, op.Endpoint, do)}
 }
 
 func (c *Caller) tls(service string) *tls.Config { return c.cfg.TLS.Client(service) }

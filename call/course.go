@@ -4,25 +4,49 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/musterdev/muster/call/balance"
+	"github.com/musterdev/muster/call/internal/alarm"
+	"github.com/musterdev/muster/call/internal/pool"
 	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/problem"
 )
 
-// course is one call on its way: its attempts, one after another or two at a time.
+// work is what one protocol does in a call.
+type work[T any] interface {
+	// attempt is made at one instance. The ticket stays open when it succeeds.
+	attempt(ctx context.Context, t *Ticket) (T, error)
+	// discard frees an answer that came too late.
+	discard(answer T)
+}
+
+// course is one call on its way: its attempts, one after another or two at a time. It
+// holds what the usual call needs, one attempt, so that this is made in one piece.
 type course[T any] struct {
-	caller  *Caller
-	target  *target
-	op      Op
-	attempt func(ctx context.Context, t *Ticket) (T, error)
+	caller *Caller
+	target *pool.Target
+	op     Op
+	work   work[T]
+	alone  bool // its attempts may not overlap
+
+	ctx     context.Context //nolint:containedctx // the caller's; a second attempt begins on another goroutine
 	began   time.Time
+	limit   time.Time   // until when an answer is waited for; zero: for as long as ctx goes on
+	expired atomic.Bool // limit has passed
+	sent    atomic.Bool // something of a failed attempt may have reached its instance
 
 	mu    sync.Mutex
-	tried []*member
+	tried []*pool.Member
+	taken bool         // the first ticket is in use
+	guard *alarm.Alarm // nil until there is something to watch over
+	over  bool         // nothing is watched over any more
+	lap   *lap[T]
+
+	ticket Ticket // of the first attempt
+	begin  lap[T] // the first
+	room   [2]*pool.Member
 }
 
 // made is an answer and the ticket that stays open with it.
@@ -36,82 +60,139 @@ type halted struct{ error }
 
 func (h halted) Unwrap() error { return h.error }
 
-// do runs attempt until it succeeds or the policies forbid the next. discard frees an
-// answer that came too late; nil says that the attempts of this call may not overlap.
-func do[T any](ctx context.Context, c *Caller, to *target, op Op, attempt func(context.Context, *Ticket) (T, error), discard func(T)) (T, error) {
-	k := &course[T]{caller: c, target: to, op: op, attempt: attempt, began: time.Now()}
-	bulkhead := to.Bulkhead()
-	if err := bulkhead.Acquire(ctx); err != nil {
-		var none T
-		to.counts.Call(err)
-		return none, k.refused(ctx, err)
+// set makes it the course of one call.
+func (k *course[T]) set(c *Caller, to *pool.Target, op Op, w work[T]) {
+	k.caller, k.target, k.op, k.work, k.began = c, to, op, w, time.Now()
+}
+
+// within bounds a call that has no deadline, and where the target's timeout was said one
+// with a later deadline too.
+func (k *course[T]) within(ctx context.Context) {
+	k.limit = k.target.Until(ctx, k.began)
+}
+
+// do makes attempts until one succeeds or the policies forbid the next.
+func (k *course[T]) do(ctx context.Context) (value T, err error) {
+	k.ctx, k.tried = ctx, k.room[:0]
+	if late := k.late(ctx); late != nil {
+		err = k.gaveUp(late, "before the call of")
+		k.target.Counts.Call(err)
+		return value, err
 	}
-	got, err := k.run(ctx, discard)
-	to.counts.Call(err)
-	if err != nil {
-		bulkhead.Release()
-		return got.value, err
+	bulkhead := k.target.Bulkhead()
+	if bulkhead != nil {
+		if err := k.admitted(bulkhead); err != nil {
+			k.target.Counts.Call(err)
+			return value, k.refused(err)
+		}
 	}
-	got.ticket.finally(bulkhead.Release)
-	return got.value, nil
+	ended := false
+	defer func() { // also when it panics
+		k.unwatched()
+		if !ended {
+			bulkhead.Release()
+		}
+	}()
+	got, err := k.run()
+	k.target.Counts.Call(err)
+	if ended = err == nil && bulkhead != nil; ended {
+		got.ticket.finally(bulkhead.Release)
+	}
+	return got.value, err
+}
+
+// admitted waits for a place, no longer than for an answer.
+func (k *course[T]) admitted(b *resilience.Bulkhead) error {
+	if b.Try() {
+		return nil
+	}
+	if k.limit.IsZero() {
+		return b.Acquire(k.ctx)
+	}
+	ctx, cancel := context.WithDeadline(k.ctx, k.limit)
+	defer cancel()
+	err := b.Acquire(ctx)
+	k.expired.Store(err != nil && ctx.Err() != nil && k.ctx.Err() == nil)
+	return err
 }
 
 // refused is a call that a policy did not let through.
-func (k *course[T]) refused(ctx context.Context, err error) error {
-	f := resilience.Failure{Timeout: ctx.Err() != nil}
-	if f.Timeout {
-		return &Failed{Failure: f, Err: fmt.Errorf("%w (while waiting for a place among the calls to %q)", err, k.op.Service)}
+func (k *course[T]) refused(err error) error {
+	switch late := k.late(k.ctx); {
+	case errors.Is(late, context.Canceled):
+		return k.gaveUp(late, "while waiting for a place among the calls to")
+	case late != nil:
+		return k.unsent(resilience.ErrFull, "no place among the calls to service %q became free", k.op.Service)
 	}
-	reason := fmt.Sprintf("service %q is not called", k.op.Service)
+	reason, after := fmt.Sprintf("service %q is not called", k.op.Service), time.Duration(0)
 	switch {
 	case errors.Is(err, resilience.ErrFull):
 		reason += fmt.Sprintf(": %d calls of this caller are in flight, as many as its bulkhead admits", k.target.Bulkhead().Stats().InFlight)
 	case errors.Is(err, resilience.ErrOpen):
 		reason += ": too many of the latest calls failed, and its breaker is open"
+		after = k.target.Breaker().Stats(time.Now()).Left
 	}
-	return &Failed{Failure: f, Err: problem.Wrap(err, problem.Unavailable, "%s", reason)}
+	return &Failed{Err: problem.Wrap(err, problem.Unavailable, "%s", reason), After: after}
 }
 
-func (k *course[T]) run(ctx context.Context, discard func(T)) (made[T], error) {
-	settings, budget := k.target.Settings(), k.target.Budget()
+func (k *course[T]) run() (made[T], error) {
+	budget := k.target.Budget()
 	budget.Earn(k.began)
 	for n, reached := 1, 1; ; n++ {
-		got, err := k.race(ctx, n, discard)
+		got, err := k.once(n)
 		if err == nil {
 			return got, nil
 		}
 		if h, ok := errors.AsType[halted](err); ok {
 			return got, h.error
 		}
-		f := failure(ctx, err)
+		f := k.failure(k.ctx, err)
 		// An instance that cannot be reached is waited for like one that is not there, and
 		// nobody bears a load by it.
 		if away(f) && time.Since(k.began) < k.caller.cfg.Wait {
 			continue
 		}
-		if k.target.counts.Judged(settings.Retry.Judge(time.Now(), reached, k.op.Idempotent, f, budget)) != resilience.Repeat {
+		if k.target.Counts.Judged(k.target.Policy.Retry.Judge(time.Now(), reached, k.op.Idempotent, f, budget)) != resilience.Repeat {
 			return got, err
 		}
 		reached++
 	}
 }
 
-// race makes one attempt, and a second beside it where the target's hedge advises that,
+// once makes one attempt, and a second beside it where the target's hedge advises that,
 // or when the first takes unusually long.
-func (k *course[T]) race(ctx context.Context, n int, discard func(T)) (made[T], error) {
+func (k *course[T]) once(n int) (made[T], error) {
 	hedge := k.target.Hedge()
-	after, hedged := hedge.Delay(k.op.Idempotent && discard != nil && !k.op.inline)
-	if !hedged {
-		return k.rescued(ctx, n, discard)
+	after, hedged := hedge.Delay(k.op.Idempotent && !k.alone && !k.op.inline)
+	l, now := k.another(n, !hedged)
+	var got made[T]
+	var err error
+	ended := false
+	defer func() { // a panic of the attempt
+		if !ended {
+			l.end()
+			l.leave()
+		}
+	}()
+	if hedged {
+		got, err = k.race(l.ctx, n, hedge, after)
+	} else {
+		got, err = k.one(l.ctx, n, false, now)
 	}
+	ended = true
+	return l.settle(got, err)
+}
+
+// race makes one attempt, and a second when that takes longer than the hedge says.
+func (k *course[T]) race(ctx context.Context, n int, hedge *resilience.Hedge, after time.Duration) (made[T], error) {
 	r := resilience.Race[made[T]]{
 		After:   after,
-		Another: func() bool { now := time.Now(); return k.target.pool.others(now) && k.target.Budget().Spend(now) },
-		Final:   func(err error) bool { return failure(ctx, err).Answered },
-		Discard: func(m made[T]) { discard(m.value); m.ticket.Done() },
+		Another: func() bool { now := time.Now(); return k.target.Pool.Others(now) && k.target.Budget().Spend(now) },
+		Final:   answered,
+		Discard: func(m made[T]) { k.work.discard(m.value); m.ticket.Done() },
 	}
 	got, won, err := r.Do(ctx, func(ctx context.Context, _ bool) (made[T], error) {
-		m, err := k.one(ctx, n, false)
+		m, err := k.one(ctx, n, false, time.Now())
 		if m.ticket != nil {
 			hedge.Observe(time.Now(), m.ticket.took)
 		}
@@ -129,90 +210,53 @@ func (k *course[T]) race(ctx context.Context, n int, discard func(T)) (made[T], 
 }
 
 // one makes one attempt at one instance, beside another where that takes too long.
-func (k *course[T]) one(ctx context.Context, n int, beside bool) (made[T], error) {
+func (k *course[T]) one(ctx context.Context, n int, beside bool, now time.Time) (made[T], error) {
 	permit, err := k.permit()
 	if err != nil {
-		return made[T]{}, halted{k.refused(ctx, err)}
+		return made[T]{}, halted{k.refused(err)}
 	}
-	m, err := k.choose(ctx, n)
+	t, sent, err := k.choose(ctx, n, now)
 	if err != nil {
 		permit.Ignore()
 		return made[T]{}, halted{err}
 	}
-	in := m.info.Load()
-	t := &Ticket{Instance: *in, Addr: in.Endpoints[k.op.Endpoint], member: m, beside: beside}
-	var value T
-	sent := time.Now()
-	err = t.run(ctx, func(ctx context.Context, t *Ticket) (err error) {
-		value, err = k.attempt(ctx, t)
-		return err
-	})
-	f := failure(ctx, err)
-	if err != nil {
-		t.outcome = outcome(f, t.outcome, away(f))
-	}
-	now := time.Now()
+	t.beside = beside
+	value, err := k.attempt(ctx, t, permit)
+	now = time.Now()
 	t.took = now.Sub(sent)
+	var f resilience.Failure
+	if err != nil {
+		f = k.failure(ctx, err)
+		t.outcome = outcome(f, t.outcome, away(f))
+		if f.Sent || f.Answered {
+			k.sent.Store(true)
+		}
+	}
 	if err == nil || f.Answered {
-		m.heard.Store(now.UnixNano())
+		t.member.Heard.Store(now.UnixNano())
 	}
 	if !f.Final && !t.silent {
-		m.Observe(now, t.took, t.outcome)
+		t.member.Observe(now, t.took, t.outcome)
 	}
-	tell(permit, now, t.outcome, f, errors.Is(ctx.Err(), context.Canceled))
-	k.target.counts.Attempt(t.outcome, f)
+	tell(permit.From(sent.Add(t.queued)), now, t.outcome, f, f.Timeout && errors.Is(k.late(ctx), context.Canceled))
+	if !t.silent || err != nil {
+		k.target.Counts.Attempt(t.outcome, f)
+	}
 	return made[T]{value, t}, err
 }
 
-// permit asks the breaker.
-func (k *course[T]) permit() (resilience.Permit, error) {
-	b := k.target.Breaker()
-	now := time.Now()
-	permit, err := b.Allow(now)
-	if err != nil && b != nil {
-		if s := k.target.Settings().Breaker; s != nil && s.FailOpen {
-			return b.Force(now), nil
+// attempt makes one; the ticket stays open only when it succeeds.
+func (k *course[T]) attempt(ctx context.Context, t *Ticket, permit resilience.Permit) (value T, err error) {
+	ended := false
+	defer func() { // also when it panics
+		if !ended || err != nil {
+			t.Done()
 		}
-	}
-	return permit, err
-}
-
-// tell ends a permit: the target is at fault where an instance was, and nothing is known
-// of it where the caller gave up or the request was the reason.
-func tell(p resilience.Permit, now time.Time, o balance.Outcome, f resilience.Failure, gaveUp bool) {
-	switch {
-	case f.Final, gaveUp && f.Timeout, o == balance.Shed:
-		p.Ignore()
-	default:
-		p.Done(now, o != balance.OK)
-	}
-}
-
-// choose picks a member that was not tried yet; when all were, it gives them time, or a
-// new one to appear.
-func (k *course[T]) choose(ctx context.Context, n int) (*member, error) {
-	changed := k.target.pool.view.Changed()
-	k.mu.Lock()
-	tried := slices.Clone(k.tried)
-	k.mu.Unlock()
-	m, err := k.caller.next(ctx, k.target.pool, k.op, tried)
-	if err != nil {
-		return nil, err
-	}
-	if n > 1 && slices.Contains(tried, m) {
-		m.end()
-		pauseUntil(ctx, changed, max(leastPause<<min(n-2, 5), k.target.Settings().Retry.Pause(n-1)))
-		if m, err = k.caller.next(ctx, k.target.pool, k.op, tried); err != nil {
-			return nil, err
+		if !ended {
+			permit.Ignore()
 		}
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if !slices.Contains(k.tried, m) {
-		k.tried = append(k.tried, m)
-	}
-	return m, nil
+	}()
+	value, err = k.work.attempt(ctx, t)
+	ended = true
+	return value, err
 }
-
-// away reports whether an attempt reached nobody.
-func away(f resilience.Failure) bool { return !f.Sent && !f.Timeout && !f.Answered && !f.Final }

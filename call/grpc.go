@@ -3,28 +3,18 @@ package call
 import (
 	"context"
 	"errors"
-	"net"
 	"slices"
-	"strings"
-	"sync"
 	"sync/atomic"
-	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
-	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/musterdev/muster/call/discovery"
-	"github.com/musterdev/muster/call/internal/carry"
+	"github.com/musterdev/muster/call/internal/link"
+	"github.com/musterdev/muster/call/internal/pool"
 	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/observe"
 	"github.com/musterdev/muster/problem"
@@ -49,36 +39,21 @@ type conn struct {
 
 // Invoke makes one unary call.
 func (c *conn) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
-	to := c.target(method)
-	if _, has := ctx.Deadline(); (!has || to.told) && to.timeout() > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, to.timeout())
-		defer cancel()
-	}
-	first, overlap := reply.(proto.Message)
-	if !overlap || slices.ContainsFunc(opts, writes) {
-		_, err := invoke(ctx, c, to, method, false, func(ctx context.Context, t *Ticket, cc *grpc.ClientConn) (any, error) {
-			defer t.Done()
-			return nil, cc.Invoke(ctx, method, args, reply, opts...)
-		}, nil)
-		return err
-	}
+	u := &unary{conn: c, args: args, reply: reply, opts: opts}
+	ctx, to, op := c.enter(ctx, method)
 	// Attempts that overlap have a message each. Without a hedge only those made beside
 	// another may run on when the call has returned; the others have the caller's own.
-	inline := to.Hedge() == nil
-	answer, err := invoke(ctx, c, to, method, inline, func(ctx context.Context, t *Ticket, cc *grpc.ClientConn) (proto.Message, error) {
-		defer t.Done()
-		into := first
-		if !inline || t.beside {
-			into = first.ProtoReflect().New().Interface()
-		}
-		return into, cc.Invoke(ctx, method, args, into, opts...)
-	}, func(proto.Message) {})
-	if err == nil && answer != first {
-		proto.Reset(first)
-		proto.Merge(first, answer)
+	op.inline = to.Hedge() == nil
+	u.set(c.caller, to, op, u)
+	u.message, _ = reply.(proto.Message)
+	u.alone = u.message == nil || slices.ContainsFunc(opts, writes)
+	u.within(ctx)
+	answer, err := u.do(ctx)
+	if answer, ok := answer.(proto.Message); ok && err == nil && answer != u.message {
+		proto.Reset(u.message)
+		proto.Merge(u.message, answer)
 	}
-	return err
+	return asStatus(err)
 }
 
 // writes reports whether an option has the call write somewhere: two attempts would do
@@ -91,169 +66,130 @@ func writes(o grpc.CallOption) bool {
 	return false
 }
 
-func (c *conn) target(method string) *target {
-	return c.caller.target(Op{Service: c.service, Name: method})
+// unary is one unary call; its attempts may overlap.
+type unary struct {
+	course[any]
+
+	conn        *conn
+	args, reply any
+	message     proto.Message // reply, where it is one
+	opts        []grpc.CallOption
+
+	failed   atomic.Pointer[Failed] // why there is another attempt
+	progress link.Progress          // of the first attempt
+	limited  limited
 }
 
-// NewStream opens one stream. The instance counts as loaded until the stream ends
-// or its context is done.
-func (c *conn) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	return invoke(ctx, c, c.target(method), method, false, func(ctx context.Context, t *Ticket, cc *grpc.ClientConn) (grpc.ClientStream, error) {
-		// The stream's own context is not asked for: that would end grpc-go's right to
-		// begin a stream again that the server never saw.
-		ctx, cancel := context.WithCancel(ctx)
-		s, err := cc.NewStream(ctx, desc, method, opts...)
-		if err != nil {
-			cancel()
-			return nil, err
+func (*unary) discard(any) {}
+
+func (u *unary) attempt(ctx context.Context, t *Ticket) (any, error) {
+	defer t.Done()
+	into, p, bounded := u.reply, &u.progress, &u.limited
+	if t != &u.ticket {
+		p, bounded = &link.Progress{}, &limited{}
+	}
+	if !u.alone && (!u.op.inline || t.beside) {
+		into = u.message.ProtoReflect().New().Interface()
+	}
+	if !u.limit.IsZero() {
+		*bounded = limited{ctx, u.limit, u}
+		ctx = bounded
+	}
+	ctx, cc, err := u.conn.ready(ctx, t)
+	if err != nil {
+		return into, err
+	}
+	if err = cc.Invoke(ctx, u.op.Name, u.args, into, p.Follow(u.opts)...); err == nil {
+		return into, nil
+	}
+	switch late := u.late(u.ctx); {
+	case p.Answered():
+	case errors.Is(late, context.DeadlineExceeded) && !p.Sent() && !u.sent.Load():
+		return into, u.unsent(u.reason(err), "service %q (%s at %s): no connection for %s", u.op.Service, t.Instance.ID, t.Addr, u.op.Name)
+	case status.Code(err) == codes.Canceled && u.expired.Load():
+		err = status.Errorf(codes.DeadlineExceeded, "service %q (%s at %s) gave no answer to %s within %s",
+			u.op.Service, t.Instance.ID, t.Addr, u.op.Name, u.limit.Sub(u.began))
+	}
+	f := failed(p, t, err)
+	u.failed.Store(f)
+	return into, f
+}
+
+// reason is why nothing could be sent: what an attempt before says, if there was one.
+func (u *unary) reason(err error) error {
+	if before := u.failed.Load(); before != nil {
+		return before.Err
+	}
+	return problem.FromGRPC(err)
+}
+
+// enter returns what a call begins with.
+func (c *conn) enter(ctx context.Context, method string) (context.Context, *pool.Target, Op) {
+	to := c.caller.pool(c.service).Rules().Matching(method)
+	md, _ := metadata.FromOutgoingContext(ctx) // a copy
+	md, stamped := c.caller.stamp(ctx, md)
+	md, told := c.caller.who.Metadata(ctx, md)
+	if stamped || told {
+		ctx = metadata.NewOutgoingContext(ctx, md)
+	}
+	op := Op{Service: c.service, Name: method, Endpoint: discovery.GRPC}
+	if keys := md.Get(IdempotencyKey); len(keys) > 0 && keys[0] != "" {
+		op.Idempotent = true
+	} else {
+		op.Idempotent = c.caller.methods.Idempotent(method)
+	}
+	if to.By != "" {
+		if v := md.Get(to.By); len(v) > 0 {
+			op.Key = v[0]
 		}
-		done := sync.OnceFunc(func() { t.Done(); cancel() })
-		context.AfterFunc(ctx, done)
-		t.silent = true // a stream is there before the instance has said a word
-		return &heldStream{ClientStream: s, many: desc.ServerStreams, done: done}, nil
-	}, nil)
+	}
+	if len(c.caller.cfg.GRPC) > 0 { // what they are may ask whom the call is for; nobody else does
+		ctx = observe.WithPeer(ctx, c.service)
+	}
+	return ctx, to, op
 }
 
-type heldStream struct {
-	grpc.ClientStream
-	many bool // answers; else the first is the last
-	done func()
+// ready returns the connection for an attempt and its context with the token.
+func (c *conn) ready(ctx context.Context, t *Ticket) (context.Context, *grpc.ClientConn, error) {
+	token, err := c.caller.cfg.Tokens.Token(ctx, c.service)
+	if err != nil {
+		return ctx, nil, noToken(err, c.service)
+	}
+	if token != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
+	}
+	cc, err := t.member.Conn(func() (*grpc.ClientConn, error) {
+		return link.GRPC(t.Addr, c.caller.cfg.Dial, c.caller.tls(c.service), c.caller.cfg.GRPC)
+	})
+	if err != nil {
+		return ctx, nil, &Failed{Err: err}
+	}
+	return ctx, cc, nil
 }
 
-func (s *heldStream) RecvMsg(m any) error {
-	err := s.ClientStream.RecvMsg(m)
-	if err != nil || !s.many {
-		s.done()
+// asStatus returns a call's error as callers of gRPC expect it: one with a status.
+func asStatus(err error) error {
+	if failed, ok := errors.AsType[*Failed](err); ok {
+		err = failed.Err
+	}
+	if _, ok := errors.AsType[*problem.Error](err); ok {
+		return problem.ToGRPC(err)
+	}
+	if _, ok := status.FromError(err); ok {
+		return err
+	}
+	if code := status.FromContextError(err).Code(); code != codes.Unknown {
+		return status.Error(code, err.Error())
 	}
 	return err
 }
 
-// invoke makes one call; inline as for Op, discard as for do.
-func invoke[T any](ctx context.Context, c *conn, to *target, method string, inline bool,
-	attempt func(context.Context, *Ticket, *grpc.ClientConn) (T, error), discard func(T),
-) (T, error) {
-	ctx = carry.WithPriority(observe.WithPeer(c.caller.stampedContext(ctx), c.service))
-	op := Op{Service: c.service, Name: method, Endpoint: discovery.GRPC, Idempotent: idempotent(ctx, method), Key: metadataKey(ctx, to.by), inline: inline}
-	answer, err := do(ctx, c.caller, to, op, func(ctx context.Context, t *Ticket) (answer T, err error) {
-		ctx, err = c.caller.authorize(ctx, c.service)
-		if err != nil {
-			return answer, noToken(err, c.service)
-		}
-		cc, err := c.caller.conn(t)
-		if err != nil {
-			return answer, &Failed{Err: err}
-		}
-		seen := &progress{}
-		if answer, err = attempt(context.WithValue(ctx, progressKey{}, seen), t, cc); err != nil {
-			sent := seen.sent.Load()
-			t.outcome = grpcOutcome(err)
-			return answer, &Failed{Err: err, Failure: resilience.Failure{
-				Sent: sent, Answered: seen.answered.Load(),
-				Final: !sent && status.Code(err) != codes.Unavailable, // such as a message that cannot be written
-			}}
-		}
-		return answer, nil
-	}, discard)
-	if failed, ok := errors.AsType[*Failed](err); ok {
-		err = failed.Err // a status, as callers of gRPC expect
-	}
-	if _, ok := errors.AsType[*problem.Error](err); ok {
-		return answer, problem.ToGRPC(err)
-	}
-	return answer, err
-}
-
-// metadataKey returns the first value of a key that a call carries.
-func metadataKey(ctx context.Context, name string) string {
-	if name == "" {
-		return ""
-	}
-	md, _ := metadata.FromOutgoingContext(ctx)
-	if v := md.Get(name); len(v) > 0 {
-		return v[0]
-	}
-	return ""
-}
-
-func (c *Caller) authorize(ctx context.Context, service string) (context.Context, error) {
-	token, err := c.cfg.Tokens.Token(ctx, service)
-	if err != nil || token == "" {
-		return ctx, err
-	}
-	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token), nil
-}
-
-// minConnect is how long an attempt to connect may take.
-const minConnect = 2 * time.Second
-
-// conn returns the member's connection, opened at first use.
-func (c *Caller) conn(t *Ticket) (*grpc.ClientConn, error) {
-	m := t.member
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.conn != nil {
-		return m.conn, nil
-	}
-	creds := insecure.NewCredentials()
-	if cfg := c.tls(t.Instance.Service); cfg != nil {
-		creds = credentials.NewTLS(cfg)
-	}
-	opts := append([]grpc.DialOption{
-		grpc.WithTransportCredentials(creds),
-		grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) { return c.cfg.Dial(ctx, addr) }),
-		grpc.WithStatsHandler(watcher{}),
-		// whoever is back is to be noticed soon, however long it was away
-		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: minConnect, Backoff: backoff.Config{
-			BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second,
-		}}),
-		grpc.WithDisableServiceConfig(), // retries are decided in one place, here
-	}, c.cfg.GRPC...)
-	cc, err := grpc.NewClient("passthrough:///"+t.Addr, opts...)
-	if err != nil {
-		return nil, err
-	}
-	m.conn = cc
-	return cc, nil
-}
-
-// progress is how far one attempt got.
-type progress struct{ sent, answered atomic.Bool }
-
-type progressKey struct{}
-
-// watcher notes on the attempt's progress what the transport reports.
-type watcher struct{}
-
-func (watcher) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
-func (watcher) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
-func (watcher) HandleConn(context.Context, stats.ConnStats)                       {}
-
-func (watcher) HandleRPC(ctx context.Context, s stats.RPCStats) {
-	p, ok := ctx.Value(progressKey{}).(*progress)
-	if !ok {
-		return
-	}
-	switch s.(type) {
-	case *stats.OutHeader:
-		p.sent.Store(true)
-	case *stats.InHeader, *stats.InTrailer:
-		p.answered.Store(true)
-	}
-}
-
-// idempotent reports whether a gRPC call may be repeated: its method declares it,
-// or the call carries a key.
-func idempotent(ctx context.Context, method string) bool {
-	if md, ok := metadata.FromOutgoingContext(ctx); ok {
-		if keys := md.Get(IdempotencyKey); len(keys) > 0 && keys[0] != "" {
-			return true
-		}
-	}
-	name := protoreflect.FullName(strings.ReplaceAll(strings.TrimPrefix(method, "/"), "/", "."))
-	d, err := protoregistry.GlobalFiles.FindDescriptorByName(name)
-	if err != nil {
-		return false
-	}
-	opts, ok := d.Options().(*descriptorpb.MethodOptions)
-	return ok && opts.GetIdempotencyLevel() != descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN
+// failed is an attempt that ended with err.
+func failed(p *link.Progress, t *Ticket, err error) *Failed {
+	t.outcome = link.StatusOutcome(err)
+	sent := p.Sent()
+	return &Failed{Err: err, Failure: resilience.Failure{
+		Sent: sent, Answered: p.Answered(),
+		Final: !sent && status.Code(err) != codes.Unavailable, // such as a message that cannot be written
+	}}
 }

@@ -50,17 +50,28 @@ func (h *healthServer) Watch(_ *grpc_health_v1.HealthCheckRequest, s grpc.Server
 // grpcServer starts one; kill ends it as a crash would, cutting its connections.
 func grpcServer(t *testing.T, id string) (in discovery.Instance, h *healthServer, kill func()) {
 	t.Helper()
+	h = &healthServer{}
+	in, kill = serveHealth(t, id, h)
+	return in, h, kill
+}
+
+func streamServer(t *testing.T, end func(context.Context) error) (in discovery.Instance, kill func()) {
+	t.Helper()
+	return serveHealth(t, "a", &streaming{end: end})
+}
+
+func serveHealth(t *testing.T, id string, h grpc_health_v1.HealthServer) (in discovery.Instance, kill func()) {
+	t.Helper()
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	l := &cuttable{Listener: inner}
-	h = &healthServer{}
 	s := grpc.NewServer()
 	grpc_health_v1.RegisterHealthServer(s, h)
 	go func() { _ = s.Serve(l) }()
 	t.Cleanup(s.Stop)
-	return instance(id, inner.Addr().String()), h, l.cut
+	return instance(id, inner.Addr().String()), l.cut
 }
 
 // cuttable is a listener whose connections can all be cut at once.

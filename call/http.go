@@ -4,17 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"maps"
 	"net/http"
-	"net/http/httptrace"
-	"strings"
+	"net/url"
 	"sync/atomic"
 	"time"
 
 	"github.com/musterdev/muster/call/discovery"
 	"github.com/musterdev/muster/call/internal/body"
 	"github.com/musterdev/muster/call/internal/carry"
+	"github.com/musterdev/muster/call/internal/link"
+	"github.com/musterdev/muster/call/internal/pool"
 	"github.com/musterdev/muster/call/resilience"
+	"github.com/musterdev/muster/problem"
 )
 
 // Client returns an HTTP client for one service: the host of a URL is replaced by
@@ -41,7 +43,7 @@ func (c *Caller) Transport(service string) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		r = c.stamped(r)
 		return c.RoundTrip(r, Op{
-			Service: service, Name: r.Method + " " + r.URL.Path, Endpoint: discovery.HTTP,
+			Service: service, Endpoint: discovery.HTTP,
 			Idempotent: Idempotent(r.Method, r.Header.Get("Idempotency-Key")),
 		})
 	})
@@ -51,161 +53,191 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// RoundTrip makes one HTTP call as op says. Like any http.RoundTripper it does not
-// change r, closes r's body and returns a response whose body the caller closes;
-// the instance counts as loaded until then.
+// RoundTrip makes one HTTP call as op says; its Name may be left out. Like any
+// http.RoundTripper it does not change r, closes r's body and returns a response whose
+// body the caller closes; the instance counts as loaded until then.
 func (c *Caller) RoundTrip(r *http.Request, op Op) (*http.Response, error) {
-	to := c.target(op)
-	if to.by != "" {
-		op.Key = r.Header.Get(to.by)
+	rules, name := c.pool(op.Service).Rules(), op.Route
+	if name == "" && rules.Routed() {
+		name = nameOf(r, &op)
 	}
-	if to.fallsBack(r) {
+	to := rules.Matching(name)
+	if to.By != "" {
+		op.Key = r.Header.Get(to.By)
+	}
+	if to.FallsBack(r) {
 		return c.withFallback(r, op, to)
 	}
 	return c.roundTrip(r, op, to)
 }
 
-func (c *Caller) roundTrip(r *http.Request, op Op, to *target) (*http.Response, error) {
-	ctx, header := newHeaderTimer(r.Context(), to.timeout(), to.told)
-	x := &exchange{caller: c, request: r, op: op, body: &body.Rewinder{Request: r}, header: header}
-	x.last.Store(&Ticket{})
-	x.op.Idempotent = op.Idempotent && x.body.Repeatable()
-	res, err := do(ctx, c, to, x.op, x.attempt, discard)
-	x.body.End(err == nil)
-	if err != nil {
-		if errors.Is(context.Cause(ctx), errNoHeaders) && !errors.Is(err, context.DeadlineExceeded) {
-			err = header.explain(err, op, x.last.Load(), true) // it expired between two attempts
-		}
-		header.cancel()
-		return nil, err
+// nameOf returns what messages call the request. It is not made before it is needed.
+func nameOf(r *http.Request, op *Op) string {
+	if op.Name != "" {
+		return op.Name
 	}
-	if !header.stop() {
-		_ = res.Body.Close() // the time was up just as the answer came
-		return nil, header.explain(context.DeadlineExceeded, op, x.last.Load(), true)
-	}
-	res.Body = body.HoldOpen(res.Body, header.cancel)
-	return res, nil
+	return r.Method + " " + r.URL.Path
 }
 
-// discard closes an answer that came too late.
-func discard(res *http.Response) { _ = res.Body.Close() }
+func (c *Caller) roundTrip(r *http.Request, op Op, to *pool.Target) (*http.Response, error) {
+	x := &exchange{request: r}
+	x.body.Request = r
+	op.Idempotent = op.Idempotent && x.body.Repeatable()
+	x.set(c, to, op, x)
+	x.within(r.Context())
+	res, err := x.do(r.Context())
+	x.body.End(err == nil)
+	switch expired := x.expired.Load(); {
+	case err == nil && expired: // the time was up just as the answer came
+		_ = res.Body.Close()
+		return nil, x.explain(context.DeadlineExceeded, x.last.Load(), true)
+	case err != nil && expired && !errors.Is(err, context.DeadlineExceeded):
+		return nil, x.explain(err, x.last.Load(), x.sent.Load()) // it expired between two attempts
+	}
+	return res, err
+}
 
 // exchange is one HTTP call; its attempts may overlap.
 type exchange struct {
-	caller  *Caller
+	course[*http.Response]
+
 	request *http.Request
-	op      Op
-	body    *body.Rewinder
-	header  *headerTimer
+	body    body.Rewinder
 	failed  atomic.Pointer[Failed] // why there is another attempt
 	last    atomic.Pointer[Ticket]
+
+	url    url.URL // of the first attempt
+	answer body.Held
 }
+
+// discard closes an answer that came too late.
+func (*exchange) discard(res *http.Response) { _ = res.Body.Close() }
 
 func (x *exchange) attempt(ctx context.Context, t *Ticket) (*http.Response, error) {
 	x.last.Store(t)
-	out, err := x.caller.prepare(ctx, x.request, x.op, t, x.body, x.header.tell)
+	via := x.caller.link(linkKey{x.op.Service, x.op.Endpoint, x.target.Connections})
+	traced, trace := x.caller.traces.Follow(ctx, via.Waits)
+	out, err := x.prepare(traced, t, via.Scheme)
 	if before := x.failed.Load(); errors.Is(err, body.ErrGone) && before != nil {
 		err = before.Err // it says more
 	}
 	if err != nil {
 		return nil, err
 	}
-	var begun, sent atomic.Bool
-	out = out.WithContext(httptrace.WithClientTrace(out.Context(), &httptrace.ClientTrace{
-		GetConn:      func(string) { begun.Store(true) },
-		WroteHeaders: func() { sent.Store(true) },
-	}))
-	res, err := x.caller.transport(x.op).RoundTrip(out) //nolint:bodyclose // closed by whoever reads it
+	res, err := via.RoundTrip(out) //nolint:bodyclose // closed by whoever reads it
+	t.queued = trace.Queued()
 	if err != nil {
+		trace.Failed()
 		f := &Failed{
-			Err:     fmt.Errorf("call %s of service %q: %w", x.op.Name, x.op.Service, err),
-			Failure: resilience.Failure{Sent: sent.Load(), Final: !begun.Load()}, // net/http refused the request itself
+			Err:     fmt.Errorf("call %s of service %q: %w", nameOf(x.request, &x.op), x.op.Service, err),
+			Failure: resilience.Failure{Sent: trace.Sent(), Final: !trace.Begun()}, // net/http refused the request itself
 		}
-		if begun.Load() {
-			f.Err = x.header.explain(err, x.op, t, sent.Load())
+		if trace.Begun() || x.late(ctx) != nil {
+			f.Err = x.explain(err, t, trace.Sent())
 		}
 		x.failed.Store(f)
 		return nil, f
 	}
-	t.outcome = httpOutcome(res)
-	res.Body = body.HoldOpen(res.Body, t.Done)
+	x.caller.traces.Answered(trace)
+	t.outcome = link.Outcome(res)
+	held := &x.answer
+	if t != &x.ticket {
+		held = &body.Held{}
+	}
+	res.Body = body.Hold(held, res.Body, t)
 	return res, nil
 }
 
-// prepare makes the request of one attempt.
-func (c *Caller) prepare(ctx context.Context, r *http.Request, op Op, t *Ticket, content *body.Rewinder, tell time.Time) (*http.Request, error) {
-	out := r.Clone(ctx)
-	out.URL.Scheme = "http"
-	if c.tls(op.Service) != nil {
-		out.URL.Scheme = "https"
+// explain gives a failed attempt the code a caller can branch on: the time was up,
+// nobody was reached, or it is not known whether the call was carried out.
+func (x *exchange) explain(err error, t *Ticket, sent bool) error {
+	name, service, who, addr := nameOf(x.request, &x.op), x.op.Service, "no instance", "no address"
+	if t != nil {
+		who, addr = t.Instance.ID, t.Addr
 	}
-	out.URL.Host = t.Addr
+	switch late := x.late(x.ctx); {
+	case errors.Is(late, context.DeadlineExceeded) && !sent && !x.sent.Load():
+		if before := x.failed.Load(); before != nil {
+			err = before.Err // it says more
+		}
+		return x.unsent(err, "service %q (%s at %s): no connection for %s", service, who, addr, name)
+	case x.expired.Load():
+		return problem.Wrap(context.DeadlineExceeded, problem.DeadlineExceeded,
+			"service %q (%s at %s) gave no answer to %s within %s", service, who, addr, name, x.limit.Sub(x.began))
+	case late != nil:
+		return fmt.Errorf("call %s of service %q at %s: %w", name, service, addr, err)
+	case sent:
+		return problem.Wrap(err, problem.Unknown, "service %q (%s) broke off %s before it answered: it may have been carried out", service, who, name)
+	}
+	return problem.Wrap(err, problem.Unavailable, "service %q (%s) cannot be reached", service, who)
+}
+
+// prepare makes the request of one attempt. What it does not change it shares with the
+// caller's request, which nobody changes either.
+func (x *exchange) prepare(ctx context.Context, t *Ticket, scheme string) (*http.Request, error) {
+	r, to := x.request, &x.url
+	if t != &x.ticket {
+		to = &url.URL{}
+	}
+	token, err := x.caller.cfg.Tokens.Token(ctx, x.op.Service)
+	if err != nil {
+		return nil, noToken(err, x.op.Service)
+	}
+	out := r.WithContext(ctx)
+	*to = *r.URL
+	to.Scheme, to.Host = scheme, t.Addr
+	out.URL = to
 	if out.Host == "" {
 		out.Host = r.URL.Host
 	}
-	if !op.Idempotent {
-		hideKeys(out.Header)
-	}
-	setDeadline(ctx, tell, out.Header)
-	carry.SetPriority(ctx, out.Header)
-	token, err := c.cfg.Tokens.Token(ctx, op.Service)
-	if err != nil {
-		return nil, noToken(err, op.Service)
-	}
-	if token != "" {
-		out.Header.Set("Authorization", "Bearer "+token)
-	}
-	if out.Body, err = content.Next(); err != nil { // last: what GetBody made must reach the transport, which closes it
+	out.Header = x.header(ctx, token)
+	if out.Body, err = x.body.Next(); err != nil { // last: what GetBody made must reach the transport, which closes it
 		return nil, err
 	}
 	return out, nil
 }
 
-// hideKeys writes the headers by which net/http itself decides to send a request
-// again in a way it does not look for; to the peer they are the same (RFC 9110, 5.1).
-func hideKeys(h http.Header) {
-	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
-		if v, ok := h[name]; ok {
-			delete(h, name)
-			h[strings.ToLower(name)] = v
-		}
+// header returns the request's, with what goes along with the call.
+func (x *exchange) header(ctx context.Context, token string) http.Header {
+	h := x.request.Header
+	var tell time.Time
+	if x.target.Told {
+		tell = x.limit
 	}
+	left := carry.TimeLeft(ctx, tell)
+	hidden := !x.op.Idempotent && carry.HasKeys(h)
+	if left == "" && token == "" && !hidden && !x.caller.who.Tells() && !carry.Tells(ctx, h) {
+		return h
+	}
+	if h = maps.Clone(h); h == nil {
+		h = http.Header{}
+	}
+	if hidden {
+		carry.HideKeys(h)
+	}
+	if left != "" {
+		h.Set(DeadlineHeader, left)
+	}
+	carry.SetPriority(ctx, h)
+	x.caller.who.Set(h)
+	if token != "" {
+		h.Set("Authorization", "Bearer "+token)
+	}
+	return h
 }
 
-// transportKey separates connection pools by what they may not share.
-type transportKey struct {
-	service  string
-	endpoint string
+// linkKey separates connections by what they may not share.
+type linkKey struct {
+	service, endpoint string
+	most              int // connections to one instance
 }
 
-func (c *Caller) transport(op Op) *http.Transport {
-	key := transportKey{op.Service, op.Endpoint}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	t := c.transports[key]
-	if t == nil {
-		t = &http.Transport{
-			DialContext:         func(ctx context.Context, _, addr string) (net.Conn, error) { return c.cfg.Dial(ctx, addr) },
-			TLSClientConfig:     c.tls(op.Service),
-			MaxIdleConnsPerHost: 256,
-			IdleConnTimeout:     60 * time.Second,
-			TLSHandshakeTimeout: 5 * time.Second,
-
-			MaxResponseHeaderBytes: 1 << 20,
-			// a peer that vanished without a word is found out
-			HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
-			// who sends Expect: 100-continue does so not to send a body in vain
-			ExpectContinueTimeout: time.Second,
-			DisableCompression:    true, // a body is passed on as it is; who wants gzip asks for it
-			Protocols:             &http.Protocols{},
-		}
-		if op.Endpoint == discovery.GRPC {
-			t.Protocols.SetUnencryptedHTTP2(true)
-			t.Protocols.SetHTTP2(true)
-		} else {
-			t.Protocols.SetHTTP1(true)
-		}
-		c.transports[key] = t
+// link returns the connections to one endpoint of a service's instances.
+func (c *Caller) link(key linkKey) *link.HTTP {
+	if l, ok := c.links.Get(key); ok {
+		return l
 	}
-	return t
+	return c.links.Made(key, func() *link.HTTP {
+		return link.New(c.cfg.Dial, c.tls(key.service), key.endpoint == discovery.GRPC, key.most)
+	})
 }

@@ -1,13 +1,12 @@
 package call
 
 import (
-	"context"
-	"errors"
 	"sync"
 	"time"
 
 	"github.com/musterdev/muster/call/balance"
 	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/call/internal/pool"
 	"github.com/musterdev/muster/call/resilience"
 )
 
@@ -26,6 +25,8 @@ type Op struct {
 	inline bool
 }
 
+func (o *Op) want() pool.Want { return pool.Want{Endpoint: o.Endpoint, Version: o.Version} }
+
 // Idempotent reports whether an HTTP request may be repeated: a safe or idempotent
 // method (RFC 9110, 9.2.2), or any method that carries an Idempotency-Key.
 func Idempotent(method, key string) bool {
@@ -42,15 +43,17 @@ type Ticket struct {
 	Instance discovery.Instance
 	Addr     string // host:port of the endpoint asked for
 
-	member  *member
+	member  *pool.Member
 	beside  bool            // another attempt of the call may run that began before
 	outcome balance.Outcome // what the answer told of the instance
 	silent  bool            // how long it took says nothing of the instance
 	took    time.Duration   // until its answer began
+	queued  time.Duration   // of that, how long it waited for a connection that others used
 
 	mu   sync.Mutex
 	done bool
 	then []func() // what else ends with it
+	room [2]func()
 }
 
 // Done ends the attempt. Calling it again does nothing.
@@ -62,7 +65,7 @@ func (t *Ticket) Done() {
 	if !first {
 		return
 	}
-	t.member.end()
+	t.member.End()
 	for _, f := range then {
 		f()
 	}
@@ -73,6 +76,9 @@ func (t *Ticket) finally(f func()) {
 	t.mu.Lock()
 	done := t.done
 	if !done {
+		if t.then == nil {
+			t.then = t.room[:0]
+		}
 		t.then = append(t.then, f)
 	}
 	t.mu.Unlock()
@@ -84,7 +90,8 @@ func (t *Ticket) finally(f func()) {
 // Failed is an attempt that did not bring an answer from the peer's handler.
 type Failed struct {
 	resilience.Failure
-	Err error
+	Err   error
+	After time.Duration // when the same call may be made again, as an open breaker knows; 0: nobody knows
 }
 
 // Error returns the cause's text.
@@ -92,13 +99,3 @@ func (f *Failed) Error() string { return f.Err.Error() }
 
 // Unwrap returns the cause.
 func (f *Failed) Unwrap() error { return f.Err }
-
-// failure reads what is known of err: an error that is not *Failed counts as sent.
-func failure(ctx context.Context, err error) resilience.Failure {
-	f := resilience.Failure{Sent: true}
-	if failed, ok := errors.AsType[*Failed](err); ok {
-		f = failed.Failure
-	}
-	f.Timeout = f.Timeout || ctx.Err() != nil
-	return f
-}

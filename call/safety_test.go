@@ -138,6 +138,7 @@ func refuser(t *testing.T) string {
 				_, _ = io.ReadFull(br, make([]byte, len(http2.ClientPreface)))
 				f := http2.NewFramer(conn, br)
 				_ = f.WriteSettings()
+				refused := uint32(0)
 				for {
 					fr, err := f.ReadFrame()
 					if err != nil {
@@ -154,7 +155,11 @@ func refuser(t *testing.T) string {
 						}
 					case *http2.HeadersFrame:
 						if seen.Add(1) == 1 {
+							refused = fr.StreamID
 							_ = f.WriteRSTStream(fr.StreamID, http2.ErrCodeRefusedStream)
+						}
+					case *http2.DataFrame: // an answer before the whole request would end what sends it
+						if fr.StreamID == refused || !fr.StreamEnded() {
 							continue
 						}
 						var b bytes.Buffer

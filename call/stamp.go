@@ -32,13 +32,20 @@ func (c *Caller) stamped(r *http.Request) *http.Request {
 	return r
 }
 
-func (c *Caller) stampedContext(ctx context.Context) context.Context {
+// stamp is stamped for gRPC: it writes to what a call carries, nil for nothing, and reports
+// whether it did.
+func (c *Caller) stamp(ctx context.Context, md metadata.MD) (metadata.MD, bool) {
 	if c.cfg.Stamp == nil {
-		return ctx
+		return md, false
 	}
 	key, fence := c.cfg.Stamp(ctx)
-	if md, ok := metadata.FromOutgoingContext(ctx); key == "" || ok && len(md.Get(IdempotencyKey)) > 0 {
-		return ctx
+	if key == "" || len(md.Get(IdempotencyKey)) > 0 {
+		return md, false
 	}
-	return metadata.AppendToOutgoingContext(ctx, IdempotencyKey, key, "muster-fence", strconv.FormatInt(fence, 10))
+	if md == nil {
+		md = metadata.MD{}
+	}
+	md.Set(IdempotencyKey, key)
+	md.Set(Fence, strconv.FormatInt(fence, 10))
+	return md, true
 }

@@ -41,7 +41,7 @@ func httpFigures(r *report) (measure func(context.Context, int) error, closeAll 
 	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "42 in stock") })}
 	go func() { _ = server.Serve(l) }() // ends with Close below
 	transport := func() *http.Transport {
-		return &http.Transport{DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) { return l.Dial(ctx, addr) }, MaxIdleConnsPerHost: 100}
+		return &http.Transport{DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) { return l.Dial(ctx, addr) }, MaxIdleConnsPerHost: 100, DisableCompression: true}
 	}
 	caller, plain, wrapped := l.caller(), transport(), transport()
 	get := func(through http.RoundTripper) func(context.Context) error {
@@ -59,7 +59,7 @@ func httpFigures(r *report) (measure func(context.Context, int) error, closeAll 
 		}
 	}
 	composed := get(failsafehttp.NewRoundTripper(wrapped, policies[*http.Response]()...))
-	measure = compared(r, realCalls, "HTTP", "failsafe-go", false, [3]way{
+	measure = compared(r, realCalls, "HTTP", "failsafe-go", true, [3]way{
 		{"Muster", get(caller.Transport("stock"))},
 		{"failsafe-go", func(ctx context.Context) error { return within(ctx, composed) }},
 		{"bare", get(plain)},

@@ -107,6 +107,7 @@ func (e *Endpoint) Observe(now time.Time, took time.Duration, outcome Outcome) {
 		// Its refusals are quick: without this they would draw ever more calls to it.
 		e.latency.observe(at, max(seen, min(2*known, highest*usual)), usual)
 		e.suspect.Store(0)
+		e.health.away = false
 		return
 	case Abandoned:
 		e.latency.observe(at, max(seen, known), usual)
@@ -114,18 +115,24 @@ func (e *Endpoint) Observe(now time.Time, took time.Duration, outcome Outcome) {
 			return // an impatient caller says nothing of it
 		}
 	case Unreachable:
-		e.suspect.Store(at + int64(suspicion))
+		e.suspect.Store(max(e.suspect.Load(), at+int64(suspicion)))
+		set.doubts()
 	default:
 		e.latency.observe(at, max(seen, known), usual) // failing fast is not being fast
 	}
-	if e.health.bad(at); set != nil && e.health.consecutive >= set.cfg.Eject.Consecutive {
+	e.health.bad(at)
+	e.health.away = outcome == Unreachable
+	if set != nil && e.health.consecutive >= set.cfg.Eject.Consecutive {
 		set.due.Store(at)
 	}
 }
 
 // Silent tells that none of the calls in flight has been answered for unusually long: for
 // a moment the endpoint is passed over like one that cannot be reached, unless it answers.
-func (e *Endpoint) Silent(now time.Time) { e.suspect.Store(now.UnixNano() + int64(suspicion)) }
+func (e *Endpoint) Silent(now time.Time) {
+	e.suspect.Store(now.UnixNano() + int64(suspicion))
+	e.set.Load().doubts()
+}
 
 // Latency returns the estimate that PeakEWMA goes by; 0 when nothing is known.
 func (e *Endpoint) Latency(now time.Time) time.Duration {

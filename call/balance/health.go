@@ -18,6 +18,7 @@ const (
 // health is how an endpoint answered of late.
 type health struct {
 	consecutive int   // failures since the last success
+	away        bool  // the last attempt, or probe, did not reach it
 	begun       int64 // unix ns of the current window
 	ok, failed  int   // in the current window
 	lastOK      int   // in the window before
@@ -28,13 +29,13 @@ type health struct {
 
 func (h *health) good(now int64) {
 	h.roll(now)
-	h.consecutive = 0
+	h.consecutive, h.away = 0, false
 	h.ok++
 }
 
 func (h *health) bad(now int64) {
 	h.roll(now)
-	h.consecutive++
+	h.consecutive, h.away = h.consecutive+1, false
 	h.failed++
 }
 
@@ -107,6 +108,7 @@ func (s *Set) judge(now int64) {
 				h.times++
 				h.consecutive = 0
 				e.ejected.Store(now + int64(cfg.sentence(h.times)))
+				s.doubt.Store(true)
 			}
 		}
 		e.mu.Unlock()
@@ -158,22 +160,72 @@ func (s *Set) release(now int64) {
 	}
 }
 
-// Probed tells what a probe from outside found: a success brings an ejected endpoint
-// back at once, a failure counts like that of a call.
-func (e *Endpoint) Probed(now time.Time, well bool) {
-	if !well {
-		e.Observe(now, 0, Failed)
-		return
+// ask is how long before the end of an ejection an endpoint is probed, and doubted is how
+// long it is passed over after a probe that failed: until the next one has had its time.
+const (
+	ask     = int64(1500 * time.Millisecond)
+	doubted = int64(2500 * time.Millisecond)
+)
+
+// Doubtful reports whether the endpoint is to be probed at now, before a call goes to it
+// while others are there: it was not reached or was silent a moment before, or it is
+// ejected for not being reached, or will soon not be ejected any more. What becomes of the
+// probe is told by Probed.
+func (e *Endpoint) Doubtful(now time.Time) bool {
+	at := now.UnixNano()
+	if e.suspect.Load() > at {
+		return true
 	}
+	until := e.ejected.Load()
+	if until <= at {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.health.away || until-at <= ask
+}
+
+// Probed tells what a probe from outside found. One that failed has the endpoint passed
+// over, while others are there, until a probe goes well. A good one brings back at once
+// who could not be reached. It does not shorten the ejection of one that answered badly or not at
+// all, as a probe is not what it failed at.
+func (e *Endpoint) Probed(now time.Time, well bool) {
 	at := now.UnixNano()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.health.consecutive = 0
-	e.suspect.Store(0)
-	if e.ejected.Load() > at {
-		e.ejected.Store(at) // its return is judged with the next pick
-		if set := e.set.Load(); set != nil {
+	set := e.set.Load()
+	switch {
+	case !well:
+		e.health.away = true
+		e.suspect.Store(at + doubted)
+		set.doubts()
+	case e.health.away:
+		e.health.away, e.health.consecutive = false, 0
+		e.suspect.Store(0)
+		if e.ejected.Load() > at {
+			e.ejected.Store(at) // its return is judged with the next pick
+			if set != nil {
+				set.due.Store(at)
+			}
+		}
+	}
+}
+
+// Ended tells how a long exchange went that was begun well, such as a stream: its length
+// says nothing of how soon the endpoint answers.
+func (e *Endpoint) Ended(now time.Time, outcome Outcome) {
+	at := now.UnixNano()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch outcome {
+	case OK:
+		e.suspect.Store(0)
+		e.health.good(at)
+	case Failed, Unreachable:
+		set := e.set.Load()
+		if e.health.bad(at); set != nil && e.health.consecutive >= set.cfg.Eject.Consecutive {
 			set.due.Store(at)
 		}
+	default: // it shed the work, or nothing is known
 	}
 }

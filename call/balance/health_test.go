@@ -159,18 +159,101 @@ func TestEjectionOff(t *testing.T) {
 	}
 }
 
+// Who could not be reached is back with the first good probe, however long it would be
+// ejected; a failed probe keeps it from the calls.
 func TestProbed(t *testing.T) {
 	list := members(3)
-	s := set(balance.Config{}, list)
+	s, now := set(balance.Config{}, list), start
+	chosen := func() bool {
+		for turn := range uint64(100) {
+			if s.All().Pick(now, balance.Call{Turn: turn}) == 0 {
+				return true
+			}
+		}
+		return false
+	}
+	if s.Doubt() || list[0].Doubtful(now) {
+		t.Error("there is a doubt from the start")
+	}
 	for range 5 {
-		list[0].Probed(start, false)
+		answer(list[0], now, time.Millisecond, balance.Unreachable)
 	}
-	if out(s, start) != 1 {
-		t.Fatal("not ejected after 5 failed probes")
+	if out(s, now) != 1 || !s.Doubt() || !list[0].Doubtful(now) || list[1].Doubtful(now) {
+		t.Fatal("not ejected, or not in doubt, after 5 calls that did not reach it")
 	}
-	list[0].Probed(start.Add(time.Second), true)
-	if out(s, start.Add(time.Second)) != 0 {
-		t.Error("still ejected after a good probe")
+	for range 20 {
+		now = now.Add(time.Second)
+		list[0].Probed(now, false)
+		if chosen() {
+			t.Fatalf("a call went to it %s after it was gone, the last probe failed", now.Sub(start))
+		}
+	}
+	if list[0].Ejected(now) || !list[0].Doubtful(now) {
+		t.Error("after its ejection is over only the probes keep it away")
+	}
+	now = now.Add(time.Second)
+	list[0].Probed(now, true)
+	if list[0].Doubtful(now) || !chosen() {
+		t.Error("not back after a good probe")
+	}
+
+	for range 5 {
+		answer(list[0], now, time.Millisecond, balance.Unreachable)
+	}
+	if out(s, now) != 1 {
+		t.Fatal("not ejected")
+	}
+	now = now.Add(time.Second)
+	list[0].Probed(now, true)
+	if out(s, now) != 0 || !chosen() {
+		t.Error("ejected still after a good probe")
+	}
+}
+
+// A probe that goes well says nothing of one that answers badly, and it is not asked before
+// its time is nearly over.
+func TestProbedDoesNotForgive(t *testing.T) {
+	for _, outcome := range []balance.Outcome{balance.Failed, balance.Abandoned} {
+		list := members(3)
+		s := set(balance.Config{}, list)
+		for _, e := range list {
+			answer(e, start, 10*time.Millisecond, balance.OK)
+		}
+		for range 5 {
+			answer(list[0], start, time.Second, outcome)
+		}
+		if out(s, start) != 1 || list[0].Doubtful(start) {
+			t.Fatalf("%d: not ejected, or to be probed already", outcome)
+		}
+		late := start.Add(9 * time.Second)
+		if list[0].Probed(late, true); out(s, late) != 1 || !list[0].Doubtful(late) {
+			t.Errorf("%d: it is back early, or is not to be probed before its return", outcome)
+		}
+		list[0].Probed(late, false)
+		back := start.Add(10100 * time.Millisecond)
+		for turn := range uint64(50) {
+			if s.All().Pick(back, balance.Call{Turn: turn}) == 0 {
+				t.Fatalf("%d: a call went to it although its probe failed", outcome)
+			}
+		}
+		list[0].Probed(back, true)
+		if out(s, back) != 0 || list[0].Suspect(back) {
+			t.Errorf("%d: a good probe after its time did not bring it back", outcome)
+		}
+	}
+}
+
+// One that was silent is not taken back early for accepting connections.
+func TestProbedWhileSilent(t *testing.T) {
+	list := members(3)
+	s := set(balance.Config{}, list)
+	list[0].Silent(start)
+	list[0].Probed(start, true)
+	if !list[0].Suspect(start) || !s.Doubt() {
+		t.Error("a good probe ended a suspicion of another kind")
+	}
+	if s.Settle(); s.Doubt() {
+		t.Error("it doubts still")
 	}
 }
 

@@ -130,12 +130,13 @@ func (s *Set) scan(list []choice, now int64, c *Call) (index, rank int) {
 	if !quiet && heaviest <= alike*lightest {
 		return best, rank
 	}
-	return s.turns(list, p, c, turn{first, rank, heaviest, total / sum, quiet}), rank
+	return s.turns(list, p, c, turn{first, best, rank, heaviest, total / sum, quiet}), rank
 }
 
 // turn is what the scan found.
 type turn struct {
-	first, rank int
+	first, best int // where to begin, and whose price was least
+	rank        int
 	heaviest    float64 // weight
 	load        float64 // calls in flight for each one of weight
 	quiet       bool    // the caller is idle, or does not look at load
@@ -146,7 +147,7 @@ type turn struct {
 // weight after its last one, by the fourth power of its price if that counts, which
 // comes near to always taking the least.
 func (s *Set) turns(list []choice, p prices, c *Call, t turn) int {
-	clock, due, best := math.Float64frombits(s.clock.Load()), math.Inf(1), t.first
+	clock, due, best := math.Float64frombits(s.clock.Load()), math.Inf(1), t.best
 	for k := range list {
 		i := t.first + k
 		if i >= len(list) {
@@ -169,6 +170,9 @@ func (s *Set) turns(list []choice, p prices, c *Call, t turn) int {
 		if at < due {
 			best, due = i, at
 		}
+	}
+	if math.IsInf(due, 1) { // all changed their rank since the scan: no clock may show that
+		return best
 	}
 	list[best].turn.Store(math.Float64bits(due))
 	s.clock.Store(math.Float64bits(due))

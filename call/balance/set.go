@@ -20,6 +20,8 @@ type Set struct {
 	all  atomic.Pointer[Group]
 	outs atomic.Uint64 // ejections so far
 
+	doubt atomic.Bool // a member may be suspect or ejected
+
 	mu      sync.Mutex
 	members []*Endpoint
 }
@@ -42,6 +44,9 @@ func (s *Set) Replace(now time.Time, members []*Endpoint) {
 		if e.set.Swap(s) != s {
 			e.born.Store(at)
 			e.turn.Store(s.clock.Load())
+			if e.suspect.Load() > at || e.ejected.Load() > at {
+				s.doubts()
+			}
 		}
 	}
 	for _, e := range s.members {
@@ -58,18 +63,19 @@ func (s *Set) Replace(now time.Time, members []*Endpoint) {
 // All returns the group of all members.
 func (s *Set) All() *Group { return s.all.Load() }
 
-// Ejected returns the members that are left out at now, for whoever probes them: see
-// Endpoint.Probed.
-func (s *Set) Ejected(now time.Time) []*Endpoint {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []*Endpoint
-	for _, e := range s.members {
-		if e.Ejected(now) {
-			out = append(out, e)
-		}
+// Doubt reports whether a member may be suspect or ejected: one became so since
+// Settle was called.
+func (s *Set) Doubt() bool { return s.doubt.Load() }
+
+// Settle forgets of doubts. Whoever calls it looks at the members afterwards, as one may
+// have become doubtful meanwhile.
+func (s *Set) Settle() { s.doubt.Store(false) }
+
+// doubts notes that a member has become doubtful; s may be nil.
+func (s *Set) doubts() {
+	if s != nil {
+		s.doubt.Store(true)
 	}
-	return out
 }
 
 // Ejections returns how many times a member was ejected so far.

@@ -114,14 +114,19 @@ func (c *Client) View(service string) *View {
 func (c *Client) Catalog(ctx context.Context) (Catalog, error) { return c.remote.catalog(ctx) }
 
 // Put registers an instance, or renews its lease, once. It is for who holds the leases
-// of other programs; a program's own is held by Hold.
-func (c *Client) Put(ctx context.Context, in Instance) error {
-	_, err := c.remote.put(ctx, in, "")
+// of other programs; a program's own is held by Hold. As LeaseHeader says, lease tells the
+// instance's process from those before and after it; "" does not tell. The error has the
+// code problem.Conflict when the lease is over, as another process holds the id.
+func (c *Client) Put(ctx context.Context, in Instance, lease string) error {
+	_, err := c.remote.put(ctx, in, lease)
 	return err
 }
 
-// Delete removes an instance; one that is unknown is no error.
-func (c *Client) Delete(ctx context.Context, id string) error { return c.remote.remove(ctx, id, "") }
+// Delete removes an instance; one that is unknown is no error. With a lease it removes
+// that process's registration alone, "" whoever's it is.
+func (c *Client) Delete(ctx context.Context, id, lease string) error {
+	return c.remote.remove(ctx, id, lease)
+}
 
 // Drain tells an instance, by way of the registry, that it drains: callers stop
 // choosing it and its holder learns of it with the next beat. The error has the code

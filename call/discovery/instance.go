@@ -18,6 +18,7 @@ const (
 const (
 	HTTP = "http" // HTTP/1.1 and h2c
 	GRPC = "grpc" // gRPC over h2c
+	TCP  = "tcp"  // a protocol of the service's own, to which connections are passed as they are
 )
 
 // Who can hold the lease of an instance.

@@ -41,7 +41,15 @@ type Lease struct {
 // once: the registry may come later. An instance the registry refuses (see
 // Instance.Validate) is an error in the log and is tried again all the same.
 // Holder is HolderSelf when empty, State is Ready.
-func (c *Client) Hold(self Instance) *Lease {
+func (c *Client) Hold(self Instance) *Lease { return c.HoldAs(self, "") }
+
+// HoldAs is Hold for a process that was told by which lease it is known (see
+// LeaseHeader), so that who started it can end its registration and no other. One that
+// ValidID does not take is as good as none: a random one is used.
+func (c *Client) HoldAs(self Instance, lease string) *Lease {
+	if !ValidID(lease) {
+		lease = rand.Text()
+	}
 	if self.Holder == "" {
 		self.Holder = HolderSelf
 	}
@@ -49,7 +57,7 @@ func (c *Client) Hold(self Instance) *Lease {
 		self.State = Ready
 	}
 	l := &Lease{
-		client: c, term: rand.Text(), self: self,
+		client: c, term: lease, self: self,
 		wake: make(chan struct{}, 1), registered: make(chan struct{}), draining: make(chan struct{}),
 		release: make(chan struct{}), ended: make(chan struct{}),
 	}

@@ -198,7 +198,7 @@ func TestWhoAsks(t *testing.T) {
 		if got := (<-headers).Get(CallerHeader); got != service {
 			t.Errorf("%s is %q, want %q", CallerHeader, got, service)
 		}
-		if err := c.Put(t.Context(), instance("a")); err != nil {
+		if err := c.Put(t.Context(), instance("a"), ""); err != nil {
 			t.Fatal(err)
 		}
 		if got := (<-headers).Get(LeaseHeader); got != "" {

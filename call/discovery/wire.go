@@ -21,7 +21,8 @@ const (
 // Headers of a request to the registry.
 const (
 	// CallerHeader names the service that asks, so that a registry may answer each caller
-	// differently. Who sends none is nobody in particular.
+	// differently. Calls between services carry it too, in lower case as metadata of gRPC,
+	// for the one called to know whose limit counts. Who sends none is nobody in particular.
 	CallerHeader = "Muster-Caller"
 	// LeaseHeader tells one process that holds an instance's id from another, before and
 	// after it: any text that ValidID takes and no other process has. With it, a beat that
@@ -60,9 +61,9 @@ type Catalog struct {
 	Settings map[string]Settings   `json:"settings,omitempty"`
 }
 
-// Settings says how a service is to be called, as a JSON object: the text of package
-// resilience's Settings, which the registry keeps and hands on without reading it. nil,
-// which is null on the wire, says nothing.
+// Settings says how a service is to be called, as a JSON object: the text of a Service of
+// package policy, which the registry checks, keeps and hands on. nil, which is null on the
+// wire, says nothing.
 type Settings = json.RawMessage
 
 // MaxSettings bounds the settings of one service, in bytes.

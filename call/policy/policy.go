@@ -5,7 +5,6 @@ package policy
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/musterdev/muster/call/balance"
+	"github.com/musterdev/muster/call/quota"
 	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/problem"
 )
@@ -49,34 +49,12 @@ type Service struct {
 	Rule
 
 	Balance Balance `json:"balance,omitzero"`
+	// Limits are how much each caller may ask. The service's own door keeps to them.
+	Limits quota.Limits `json:"limits,omitzero"`
 	// Routes are rules in place of the service's own, by a pattern as http.ServeMux has
 	// them, such as "GET /v1/products/{id}" or "/v1/products/"; a gRPC method is
 	// "/shop.stock.v1.Stock/Reserve". Of several that match the most specific counts.
 	Routes map[string]Rule `json:"routes,omitempty"`
-}
-
-// Parse reads what [Service.Encode] wrote, and checks it. Nothing is the zero value.
-func Parse(text []byte) (Service, error) {
-	var s Service
-	if len(text) == 0 {
-		return s, nil
-	}
-	if err := json.Unmarshal(text, &s); err != nil {
-		return Service{}, problem.New(problem.InvalidArgument, "a service's policies cannot be read: %s", err)
-	}
-	if len(s.Routes) == 0 {
-		s.Routes = nil
-	}
-	return s, s.Validate()
-}
-
-// Encode writes the policies as the registry keeps them; nil says that all is as by default.
-func (s Service) Encode() ([]byte, error) {
-	text, err := json.Marshal(s)
-	if err != nil || string(text) == "{}" {
-		return nil, err
-	}
-	return text, nil
 }
 
 // Validate returns an *problem.Error (invalid_argument) with a detail for each value
@@ -97,12 +75,19 @@ func (s Service) Validate() error {
 	}
 	add("", s.Settings.Validate())
 	for _, pattern := range slices.Sorted(maps.Keys(s.Routes)) {
-		add(fmt.Sprintf("routes.%q.", pattern), s.Routes[pattern].Settings.Validate())
+		rule := s.Routes[pattern]
+		add(fmt.Sprintf("routes.%q.", pattern), rule.Settings.Validate())
+		if why := unanswered(pattern); why != "" && rule.Settings.Fallback != nil && !same(rule.Settings.Fallback, s.Settings.Fallback) {
+			found = append(found, problem.Detail{Field: fmt.Sprintf("routes.%q.fallback", pattern), Reason: why})
+		}
 	}
+	add("limits.", s.Limits.Validate())
 	hashed := s.Balance.Policy == balance.Hash || s.Balance.Policy == balance.Maglev
 	switch {
 	case hashed && s.Balance.By == "":
 		found = append(found, problem.Detail{Field: "balance.by", Reason: fmt.Sprintf("is missing: %s needs the header whose value keeps calls together", s.Balance.Policy)})
+	case hashed && !headerName(s.Balance.By):
+		found = append(found, problem.Detail{Field: "balance.by", Reason: fmt.Sprintf("is %q, which is no name of a header, such as X-Cart", s.Balance.By)})
 	case !hashed && s.Balance.By != "":
 		found = append(found, problem.Detail{Field: "balance.by", Reason: "does nothing with the policy " + s.Balance.Policy.String() + "; set policy to hash or maglev"})
 	}
@@ -116,6 +101,9 @@ func (s Service) Validate() error {
 	e.Details = found
 	return e
 }
+
+// same reports whether a route has its service's fallback.
+func same(a, b *resilience.FallbackSettings) bool { return b != nil && *a == *b }
 
 // Table finds the rule of a call. It does not change and is safe for concurrent use.
 type Table struct {
@@ -160,21 +148,4 @@ func (t *Table) Route(name string) string {
 	}
 	_, pattern := t.match.Handler(&http.Request{Method: cmp.Or(method, http.MethodGet), URL: &url.URL{Path: path}, Host: "-"})
 	return pattern
-}
-
-// newMatcher has the patterns of a mux, which knows which of two is the more specific.
-func newMatcher(patterns []string) (mux *http.ServeMux, err error) {
-	defer func() {
-		if p := recover(); p != nil { // how http.ServeMux refuses a pattern
-			mux, err = nil, fmt.Errorf("%v", p)
-		}
-	}()
-	mux = http.NewServeMux()
-	for _, p := range patterns {
-		if at := strings.IndexByte(p, '/'); at < 0 || at > 0 && p[at-1] != ' ' {
-			return nil, fmt.Errorf("%q is no route: write a path, or a method and a path, such as \"GET /v1/products/{id}\"", p)
-		}
-		mux.Handle(p, http.NotFoundHandler())
-	}
-	return mux, nil
 }

@@ -147,6 +147,13 @@ func (b *Breaker) Force(now time.Time) Permit {
 	return Permit{b, now, b.era}
 }
 
+// From returns the permit of a call that began only now: what it had to wait for before,
+// such as a place, is none of the target's slowness.
+func (p Permit) From(now time.Time) Permit {
+	p.began = now
+	return p
+}
+
 // Done tells how the call ended. failed means that the target is at fault. An answer
 // that shed the call is none: end its permit by Ignore, else a busy target would be
 // taken for a broken one.

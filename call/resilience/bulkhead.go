@@ -17,9 +17,20 @@ var ErrFull = problem.New(problem.Unavailable, "the bulkhead is full: too many c
 // BulkheadSettings bound the calls in flight to one target, so that a slow one does
 // not take all that its caller has. The zero value means [DefaultBulkhead].
 type BulkheadSettings struct {
-	Max   int           `yaml:"max"`   // calls in flight; 0 means 100
+	Max   int           `yaml:"max"`   // calls in flight; 0 means 100, or no bound where only Connections is set
 	Queue int           `yaml:"queue"` // calls that may wait for a place; 0: none
 	Wait  time.Duration `yaml:"wait"`  // how long one may wait; 0: as long as its context allows
+	// Connections are how many HTTP/1 connections one instance gets; a call that finds all
+	// in use waits for one. 0: as many as there are calls. (HTTP/2 and gRPC share one.)
+	Connections int `yaml:"connections"`
+}
+
+// places returns the settings where they bound the calls in flight, else nil.
+func (s *BulkheadSettings) places() *BulkheadSettings {
+	if s != nil && s.Connections > 0 && *s == (BulkheadSettings{Connections: s.Connections}) {
+		return nil
+	}
+	return s
 }
 
 // DefaultBulkhead admits a hundred calls at once and lets none wait.
@@ -52,6 +63,20 @@ func (b *Bulkhead) Set(s BulkheadSettings) {
 	b.mu.Unlock()
 }
 
+// Try takes a place if one is free, and reports whether it did.
+func (b *Bulkhead) Try() bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	free := b.inFlight < cmp.Or(b.settings.Max, DefaultBulkhead.Max) // then nobody waits, as admit leaves no place free
+	if free {
+		b.inFlight++
+	}
+	return free
+}
+
 // Acquire takes a place, waiting for one where the settings allow it. It returns
 // ErrFull or the error of ctx, and then holds no place. Each place taken is given back
 // by one Release.
@@ -67,8 +92,7 @@ func (b *Bulkhead) Acquire(ctx context.Context) error {
 
 func (b *Bulkhead) acquire(ctx context.Context) error {
 	b.mu.Lock()
-	limit := cmp.Or(b.settings.Max, DefaultBulkhead.Max)
-	if b.inFlight < limit { // then nobody waits, as admit leaves no place free
+	if b.inFlight < cmp.Or(b.settings.Max, DefaultBulkhead.Max) {
 		b.inFlight++
 		b.mu.Unlock()
 		return nil

@@ -14,13 +14,22 @@ import (
 // FallbackSettings say what stands in for an answer that cannot be had. The zero value
 // means no fallback.
 type FallbackSettings struct {
-	LastGood time.Duration `yaml:"last_good"` // how old a former answer may be; 0: none is kept
-	Entries  int           `yaml:"entries"`   // former answers that are kept, 0 means 1000
-	Value    string        `yaml:"value"`     // a fixed answer, such as a body; "" means none
+	LastGood  time.Duration `yaml:"last_good"` // how old a former answer may be; 0: none is kept
+	Entries   int           `yaml:"entries"`   // former answers that are kept, 0 means 1000
+	Megabytes int           `yaml:"megabytes"` // what they may take together, in units of 1,048,576 bytes; 0 means 16
+	Value     string        `yaml:"value"`     // a fixed answer, such as a body; "" means none
 }
 
-// DefaultFallbackEntries bounds the former answers that a [Fallback] keeps.
-const DefaultFallbackEntries = 1000
+// How much a [Fallback] keeps where nothing else is said.
+const (
+	DefaultFallbackEntries   = 1000
+	DefaultFallbackMegabytes = 16
+)
+
+// Bytes returns what the former answers may take together, in bytes.
+func (s FallbackSettings) Bytes() int {
+	return cmp.Or(s.Megabytes, DefaultFallbackMegabytes) << 20
+}
 
 // Origin tells where an answer came from.
 type Origin uint8
@@ -65,6 +74,8 @@ func (a Answer[T]) Degraded() bool { return a.From != FromTarget }
 type Fallback[T any] struct {
 	LastGood time.Duration                                     // how old a former answer may be; 0: none is kept
 	Entries  int                                               // former answers kept, one a key; 0 means 1000; the one longest unused goes first
+	Bytes    int                                               // that they may take together, by Size; 0: no bound
+	Size     func(T) int                                       // what an answer takes, in bytes; nil: nothing
 	Func     func(ctx context.Context, cause error) (T, error) // makes an answer; nil: none
 	Value    *T                                                // a fixed answer; nil: none
 	When     func(error) bool                                  // which errors it is for; nil means [Degradable]
@@ -72,6 +83,7 @@ type Fallback[T any] struct {
 	mu   sync.Mutex
 	keys map[string]*list.Element
 	kept list.List // of *good, the latest used first
+	held int       // bytes of those kept
 	uses [FromValue + 1]uint64
 }
 
@@ -79,6 +91,7 @@ type good[T any] struct {
 	key   string
 	value T
 	at    time.Time
+	size  int
 }
 
 // Degradable reports whether err means that the answer could not be had, as opposed to
@@ -114,15 +127,18 @@ func (f *Fallback[T]) Keep(now time.Time, key string, value T) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if e, ok := f.keys[key]; ok {
-		e.Value = &good[T]{key, value, now}
-		f.kept.MoveToFront(e)
-		return
+		f.drop(e)
 	}
 	if f.keys == nil {
 		f.keys = map[string]*list.Element{}
 	}
-	f.keys[key] = f.kept.PushFront(&good[T]{key, value, now})
-	for f.kept.Len() > cmp.Or(f.Entries, DefaultFallbackEntries) {
+	g := &good[T]{key: key, value: value, at: now}
+	if f.Size != nil {
+		g.size = len(key) + f.Size(value)
+	}
+	f.keys[key] = f.kept.PushFront(g)
+	f.held += g.size
+	for f.kept.Len() > cmp.Or(f.Entries, DefaultFallbackEntries) || f.Bytes > 0 && f.held > f.Bytes {
 		f.drop(f.kept.Back())
 	}
 }
@@ -175,6 +191,7 @@ func (f *Fallback[T]) last(now time.Time, key string) (*good[T], bool) {
 func (f *Fallback[T]) drop(e *list.Element) {
 	if g, ok := f.kept.Remove(e).(*good[T]); ok {
 		delete(f.keys, g.key)
+		f.held -= g.size
 	}
 }
 
@@ -186,7 +203,8 @@ func (f *Fallback[T]) count(o Origin) {
 
 // FallbackStats tell what stood in for answers since the start.
 type FallbackStats struct {
-	Kept     int    `json:"kept"` // former answers held now
+	Kept     int    `json:"kept"`  // former answers held now
+	Bytes    int    `json:"bytes"` // that they take, where that is bounded
 	LastGood uint64 `json:"last_good"`
 	Func     uint64 `json:"func"`
 	Value    uint64 `json:"value"`
@@ -196,5 +214,5 @@ type FallbackStats struct {
 func (f *Fallback[T]) Stats() FallbackStats {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return FallbackStats{f.kept.Len(), f.uses[FromLastGood], f.uses[FromFunc], f.uses[FromValue]}
+	return FallbackStats{f.kept.Len(), f.held, f.uses[FromLastGood], f.uses[FromFunc], f.uses[FromValue]}
 }

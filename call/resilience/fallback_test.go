@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -99,5 +100,26 @@ func TestTheEntriesAreBounded(t *testing.T) {
 	all.Wait()
 	if f.Stats().Kept > 3 {
 		t.Errorf("%d are kept", f.Stats().Kept)
+	}
+}
+
+func TestAFallbackKeepsABoundedNumberOfBytes(t *testing.T) {
+	f := &resilience.Fallback[string]{LastGood: time.Hour, Bytes: 100, Size: func(s string) int { return len(s) }}
+	rest := strings.Repeat("x", 38)
+	for _, key := range []string{"a", "b", "a"} { // 39 bytes each; a is told again
+		f.Keep(epoch, key, key+rest[1:])
+	}
+	f.Keep(epoch, "c", "c"+rest[1:])
+	if s := f.Stats(); s.Kept != 2 || s.Bytes != 78 {
+		t.Errorf("%+v", s)
+	}
+	for key, want := range map[string]bool{"a": true, "b": false, "c": true} {
+		if _, err := f.Instead(t.Context(), epoch, key, errDown); (err == nil) != want {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+	f.Keep(epoch, "huge", strings.Repeat("x", 100))
+	if s := f.Stats(); s.Kept != 0 || s.Bytes != 0 {
+		t.Errorf("one that is too large: %+v", s)
 	}
 }

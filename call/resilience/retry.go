@@ -16,7 +16,7 @@ import (
 // means [DefaultRetry].
 type Retry struct {
 	Attempts int           `yaml:"attempts"` // attempts in all, the first included; 0 means 3, 1 no retry. Those that reached nobody count apart, see call.Config.Wait
-	Backoff  time.Duration `yaml:"backoff"`  // pause before the second attempt at an instance already tried; doubles, with full jitter; 0 means none where Attempts is set
+	Backoff  time.Duration `yaml:"backoff"`  // pause before the second attempt at an instance already tried; doubles, with full jitter; 0 means 20 ms, negative none
 }
 
 // DefaultRetry makes three attempts. It is modest on purpose: retries help when
@@ -88,9 +88,6 @@ func (r Retry) Pause(n int) time.Duration {
 }
 
 func (r Retry) filled() Retry {
-	if r == (Retry{}) {
-		return DefaultRetry
-	}
-	r.Attempts = cmp.Or(r.Attempts, DefaultRetry.Attempts)
+	r.Attempts, r.Backoff = cmp.Or(r.Attempts, DefaultRetry.Attempts), cmp.Or(r.Backoff, DefaultRetry.Backoff)
 	return r
 }

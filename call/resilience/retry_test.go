@@ -44,8 +44,15 @@ func TestPauseIsBounded(t *testing.T) {
 			}
 		}
 	}
-	if p := (resilience.Retry{Attempts: 2}).Pause(1); p != 0 {
+	if p := (resilience.Retry{Attempts: 2, Backoff: -1}).Pause(1); p != 0 {
 		t.Errorf("no backoff: Pause = %s, want 0", p)
+	}
+	longest := time.Duration(0)
+	for range 200 {
+		longest = max(longest, resilience.Retry{Attempts: 5}.Pause(1))
+	}
+	if longest < resilience.DefaultRetry.Backoff/2 || longest >= resilience.DefaultRetry.Backoff {
+		t.Errorf("only attempts are set: the longest of 200 pauses is %s, want the default's", longest)
 	}
 }
 

@@ -53,6 +53,8 @@ const (
 	minWindow   = 10 * time.Millisecond
 	maxWait     = 24 * time.Hour
 	maxPlaces   = 1_000_000
+
+	maxMegabytes = 4096
 )
 
 // Validate returns an *problem.Error (invalid_argument) with one detail for each field
@@ -83,6 +85,7 @@ func (s Settings) Validate() error {
 		c.count("bulkhead.max", b.Max, 0, maxPlaces)
 		c.count("bulkhead.queue", b.Queue, 0, maxPlaces)
 		c.span("bulkhead.wait", b.Wait, 0, maxWait)
+		c.count("bulkhead.connections", b.Connections, 0, maxPlaces)
 		if b.Wait != 0 && b.Queue == 0 {
 			c.add("bulkhead.wait", "does nothing without a queue; set queue too, such as 20")
 		}
@@ -101,6 +104,7 @@ func (s Settings) Validate() error {
 	if f := s.Fallback; f != nil {
 		c.span("fallback.last_good", f.LastGood, 0, 365*24*time.Hour)
 		c.count("fallback.entries", f.Entries, 0, maxPlaces)
+		c.count("fallback.megabytes", f.Megabytes, 0, maxMegabytes)
 		if f.LastGood == 0 && f.Value == "" {
 			c.add("fallback", "falls back on nothing; set last_good, such as 5m, or value")
 		}

@@ -16,10 +16,12 @@ import (
 // for concurrent use.
 type Target struct {
 	settings atomic.Pointer[Settings]
-	budget   Budget
+	own      Budget
+	budget   atomic.Pointer[Budget] // nil: own
 	breaker  atomic.Pointer[Breaker]
 	bulkhead atomic.Pointer[Bulkhead]
 	hedge    atomic.Pointer[Hedge]
+	shared   atomic.Pointer[shared]
 }
 
 // NewTarget returns a target with these settings; they are not validated.
@@ -27,29 +29,6 @@ func NewTarget(s Settings) *Target {
 	t := &Target{}
 	t.Set(s)
 	return t
-}
-
-// Set changes the settings while calls run. A policy that stays in use keeps what it
-// has counted; one that is new begins afresh. Not to be called twice at once.
-func (t *Target) Set(s Settings) {
-	s = s.Clone()
-	t.budget.Set(s.Budget)
-	follow(&t.breaker, s.Breaker, NewBreaker, (*Breaker).Set)
-	follow(&t.bulkhead, s.Bulkhead, NewBulkhead, (*Bulkhead).Set)
-	follow(&t.hedge, s.Hedge, NewHedge, (*Hedge).Set)
-	t.settings.Store(&s)
-}
-
-// follow makes, changes or drops one policy.
-func follow[P, S any](at *atomic.Pointer[P], s *S, begin func(S) *P, set func(*P, S)) {
-	switch policy := at.Load(); {
-	case s == nil:
-		at.Store(nil)
-	case policy == nil:
-		at.Store(begin(*s))
-	default:
-		set(policy, *s)
-	}
 }
 
 // Settings returns the settings in use; they may not be changed.
@@ -61,7 +40,12 @@ func (t *Target) Settings() Settings {
 }
 
 // Budget returns the target's budget.
-func (t *Target) Budget() *Budget { return &t.budget }
+func (t *Target) Budget() *Budget {
+	if b := t.budget.Load(); b != nil {
+		return b
+	}
+	return &t.own
+}
 
 // Breaker returns the target's breaker, nil when none is chosen.
 func (t *Target) Breaker() *Breaker { return t.breaker.Load() }
@@ -96,12 +80,16 @@ func (t *Target) Do(ctx context.Context, idempotent bool, attempt func(ctx conte
 	}
 	bulkhead := t.bulkhead.Load()
 	if bulkhead != nil {
-		if err := bulkhead.acquire(ctx); err != nil {
-			return err
+		if !bulkhead.Try() {
+			if err := bulkhead.acquire(ctx); err != nil {
+				return err
+			}
+			now = time.Now() // a call is not slow for having waited here
 		}
 		defer bulkhead.Release()
 	}
-	t.budget.Earn(now)
+	budget := t.Budget()
+	budget.Earn(now)
 	breaker := t.breaker.Load()
 	var last error
 	for n := 1; ; n++ {
@@ -115,7 +103,7 @@ func (t *Target) Do(ctx context.Context, idempotent bool, attempt func(ctx conte
 			return err
 		}
 		last, now = err, time.Now()
-		if s.Retry.Judge(now, n, idempotent, FailureOf(ctx, err), &t.budget) != Repeat {
+		if s.Retry.Judge(now, n, idempotent, FailureOf(ctx, err), budget) != Repeat {
 			return err
 		}
 		if !pause(ctx, s.Retry.Pause(n)) {
@@ -157,9 +145,11 @@ func try(ctx context.Context, now time.Time, b *Breaker, s *BreakerSettings, att
 }
 
 // Neutral reports whether err says nothing about the target's health: it shed the call,
-// or the caller gave the call up. (A call whose time was up does say something.)
+// or the caller gave the call up. (A call whose time was up does say something, also where
+// ctx was cancelled for that cause.)
 func Neutral(ctx context.Context, err error) bool {
-	if errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, context.Canceled) {
+	timeUp := ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded)
+	if !timeUp && (errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, context.Canceled)) {
 		return true
 	}
 	return FailureOf(ctx, err).Shed
@@ -208,7 +198,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// TargetStats tell how the policies of one target stand; those not in use are nil.
+// TargetStats tell how the policies of one target stand; those not in use are nil, and
+// those that are another target's are told by that one.
 type TargetStats struct {
 	Budget   BudgetStats    `json:"budget"`
 	Breaker  *BreakerStats  `json:"breaker,omitempty"`
@@ -218,12 +209,19 @@ type TargetStats struct {
 
 // Stats returns how the policies stand.
 func (t *Target) Stats(now time.Time) TargetStats {
-	out := TargetStats{Budget: t.budget.Stats(now)}
-	if b := t.breaker.Load(); b != nil {
+	var out TargetStats
+	var of shared
+	if s := t.shared.Load(); s != nil {
+		of = *s
+	}
+	if !of.budget {
+		out.Budget = t.own.Stats(now)
+	}
+	if b := t.breaker.Load(); b != nil && !of.breaker {
 		s := b.Stats(now)
 		out.Breaker = &s
 	}
-	if b := t.bulkhead.Load(); b != nil {
+	if b := t.bulkhead.Load(); b != nil && !of.bulkhead {
 		s := b.Stats()
 		out.Bulkhead = &s
 	}

@@ -187,3 +187,107 @@ func TestTheDeadlineOfACall(t *testing.T) {
 		})
 	})
 }
+
+// A route of a service has the service's budget, breaker and bulkhead for as long as
+// nothing else is said for it, whatever changes meanwhile.
+func TestARouteSharesWhatItsServiceHas(t *testing.T) {
+	base := resilience.Settings{
+		Breaker: &resilience.BreakerSettings{MinCalls: 1}, Bulkhead: &resilience.BulkheadSettings{Max: 2},
+		Hedge: &resilience.HedgeSettings{},
+	}
+	service, route := resilience.NewTarget(base), &resilience.Target{}
+	same := func(what string, budget, breaker, bulkhead bool) {
+		t.Helper()
+		if (route.Budget() == service.Budget()) != budget || (route.Breaker() == service.Breaker()) != breaker || (route.Bulkhead() == service.Bulkhead()) != bulkhead {
+			t.Errorf("%s: shared are budget %v, breaker %v, bulkhead %v", what, route.Budget() == service.Budget(),
+				route.Breaker() == service.Breaker(), route.Bulkhead() == service.Bulkhead())
+		}
+	}
+	quick := base.Clone()
+	quick.Timeout = time.Second
+	route.SetWithin(quick, service)
+	same("another timeout", true, true, true)
+	if route.Hedge() == service.Hedge() {
+		t.Error("how long calls take is each route's own")
+	}
+	if s := route.Stats(time.Now()); s.Breaker != nil || s.Bulkhead != nil {
+		t.Errorf("the service's are told twice: %+v", s)
+	}
+	own := quick.Clone()
+	own.Breaker.Open, own.Budget = time.Minute, resilience.BudgetSettings{Floor: 1}
+	route.SetWithin(own, service)
+	same("a breaker and a budget of its own", false, false, true)
+	mine := route.Breaker()
+	if s := route.Stats(time.Now()); s.Breaker == nil || s.Bulkhead != nil {
+		t.Errorf("%+v", s)
+	}
+	own.Breaker.Open = time.Hour
+	route.SetWithin(own, service)
+	if route.Breaker() != mine {
+		t.Error("a change of its own breaker's settings lost what it has counted")
+	}
+	service.Set(resilience.Settings{})
+	without := resilience.Settings{Breaker: base.Breaker, Bulkhead: base.Bulkhead, Budget: own.Budget}
+	held := route.Bulkhead()
+	route.SetWithin(without, service)
+	if route.Breaker() != mine || route.Bulkhead() == nil || route.Bulkhead() == held {
+		t.Error("the service has none any more: the route keeps its own breaker, and begins a bulkhead")
+	}
+	route.SetWithin(resilience.Settings{}, service)
+	same("nothing", true, true, true)
+	if err := route.Do(t.Context(), true, func(context.Context) error { return nil }); err != nil || service.Budget().Stats(time.Now()).Calls != 1 {
+		t.Errorf("%v; the service's budget counts %d", err, service.Budget().Stats(time.Now()).Calls)
+	}
+}
+
+// A call that waits for a place is not slow for that.
+func TestWaitingForAPlaceIsNotSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		target := resilience.NewTarget(resilience.Settings{
+			Timeout: time.Minute, Bulkhead: &resilience.BulkheadSettings{Max: 1, Queue: 100},
+			Breaker: &resilience.BreakerSettings{SlowCalls: 0.5, SlowAfter: 300 * time.Millisecond, MinCalls: 5},
+		})
+		for range 50 {
+			go func() {
+				if err := target.Do(t.Context(), true, func(context.Context) error { time.Sleep(20 * time.Millisecond); return nil }); err != nil {
+					t.Error(err)
+				}
+			}()
+		}
+		time.Sleep(10 * time.Second)
+		if b := target.Stats(time.Now()).Breaker; b.State != resilience.Closed || b.Slow != 0 {
+			t.Errorf("every call took 20 ms: %+v", b)
+		}
+	})
+}
+
+func TestOnlyConnectionsAreBounded(t *testing.T) {
+	target := resilience.NewTarget(resilience.Settings{Bulkhead: &resilience.BulkheadSettings{Connections: 2}})
+	if target.Bulkhead() != nil {
+		t.Errorf("a bound of connections brought %+v", target.Bulkhead().Stats())
+	}
+	target.Set(resilience.Settings{Bulkhead: &resilience.BulkheadSettings{Connections: 2, Queue: 1}})
+	if b := target.Bulkhead(); b == nil || b.Stats().Max != 100 {
+		t.Errorf("a queue, and no places: %+v", b)
+	}
+}
+
+// A context that something ended because the time was up blames the target; one that was
+// given up does not.
+func TestWhatAnEndOfTheContextSays(t *testing.T) {
+	for name, test := range map[string]struct {
+		cause error
+		want  bool
+	}{
+		"given up":                {context.Canceled, true},
+		"another part failed":     {errDown, true},
+		"no answer came in time":  {context.DeadlineExceeded, false},
+		"the same, said in words": {fmt.Errorf("silent: %w", context.DeadlineExceeded), false},
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(test.cause)
+		if got := resilience.Neutral(ctx, ctx.Err()); got != test.want {
+			t.Errorf("%s: neutral is %v", name, got)
+		}
+	}
+}

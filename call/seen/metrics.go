@@ -32,6 +32,10 @@ import (
 //	muster.call.bulkhead.waits       calls that had to wait
 //	muster.call.bulkhead.wait_time   seconds that they waited, together
 //	muster.call.bulkhead.refused     calls that got no place
+//	muster.call.connections.waiting    calls that wait for a connection, where these are bounded
+//	muster.call.connections.waits      calls that had to wait for one
+//	muster.call.connections.wait_time  seconds that they waited, together
+//	muster.call.connections.given_up   calls that waited in vain
 //	muster.call.fallbacks            answers that something stood in for, by muster.call.fallback.origin
 //
 // OpenTelemetry has no convention for these. Report is called once.
@@ -66,10 +70,11 @@ const (
 type meters struct {
 	all []metric.Observable
 
-	inFlight, instances, breaker, places, waiting metric.Int64ObservableUpDownCounter
-	ejections, attempts, retries, budget, hedges  metric.Int64ObservableCounter
-	opened, unlet, waits, noPlace, fallbacks      metric.Int64ObservableCounter
-	waitTime                                      metric.Float64ObservableCounter
+	inFlight, instances, breaker, places, waiting, queued metric.Int64ObservableUpDownCounter
+	ejections, attempts, retries, budget, hedges          metric.Int64ObservableCounter
+	opened, unlet, waits, noPlace, fallbacks              metric.Int64ObservableCounter
+	linkWaits, linkVain                                   metric.Int64ObservableCounter
+	waitTime, linkTime                                    metric.Float64ObservableCounter
 }
 
 func newMeters(meter metric.Meter) (*meters, error) {
@@ -85,6 +90,7 @@ func newMeters(meter metric.Meter) (*meters, error) {
 		{&m.breaker, "breaker.state", "1", "1 for the state the breaker is in."},
 		{&m.places, "bulkhead.in_flight", "{call}", "Calls that have a place of the bulkhead."},
 		{&m.waiting, "bulkhead.waiting", "{call}", "Calls that wait for a place."},
+		{&m.queued, "connections.waiting", "{call}", "Calls that wait for a connection."},
 	} {
 		made, err := meter.Int64ObservableUpDownCounter("muster.call."+i.name, metric.WithUnit(i.unit), metric.WithDescription(i.what))
 		*i.at = made
@@ -104,17 +110,26 @@ func newMeters(meter metric.Meter) (*meters, error) {
 		{&m.unlet, "breaker.refused", "{call}", "Calls that the breaker refused."},
 		{&m.waits, "bulkhead.waits", "{call}", "Calls that had to wait for a place."},
 		{&m.noPlace, "bulkhead.refused", "{call}", "Calls that got no place."},
+		{&m.linkWaits, "connections.waits", "{call}", "Calls that had to wait for a connection."},
+		{&m.linkVain, "connections.given_up", "{call}", "Calls that waited for a connection in vain."},
 		{&m.fallbacks, "fallbacks", "{answer}", "Answers that something stood in for."},
 	} {
 		made, err := meter.Int64ObservableCounter("muster.call."+i.name, metric.WithUnit(i.unit), metric.WithDescription(i.what))
 		*i.at = made
 		m.all, errs = append(m.all, made), append(errs, err)
 	}
-	var err error
-	m.waitTime, err = meter.Float64ObservableCounter("muster.call.bulkhead.wait_time", metric.WithUnit("s"),
-		metric.WithDescription("The time that calls waited for a place."))
-	m.all = append(m.all, m.waitTime)
-	return m, errors.Join(append(errs, err)...)
+	for _, i := range []struct {
+		at         *metric.Float64ObservableCounter
+		name, what string
+	}{
+		{&m.waitTime, "bulkhead.wait_time", "The time that calls waited for a place."},
+		{&m.linkTime, "connections.wait_time", "The time that calls waited for a connection."},
+	} {
+		made, err := meter.Float64ObservableCounter("muster.call."+i.name, metric.WithUnit("s"), metric.WithDescription(i.what))
+		*i.at = made
+		m.all, errs = append(m.all, made), append(errs, err)
+	}
+	return m, errors.Join(errs...)
 }
 
 func (m *meters) service(o metric.Observer, s Service) {
@@ -134,6 +149,13 @@ func (m *meters) service(o metric.Observer, s Service) {
 		}
 	}
 	o.ObserveInt64(m.inFlight, inFlight, metric.WithAttributes(service))
+	if c := s.Connections; c != nil {
+		with := metric.WithAttributes(service)
+		o.ObserveInt64(m.queued, c.Waiting, with)
+		o.ObserveInt64(m.linkWaits, int64(c.Waited), with) //nolint:gosec // a count
+		o.ObserveInt64(m.linkVain, int64(c.GaveUp), with)  //nolint:gosec // a count
+		o.ObserveFloat64(m.linkTime, c.WaitSum.Seconds(), with)
+	}
 	o.ObserveInt64(m.ejections, int64(s.Ejections), metric.WithAttributes(service)) //nolint:gosec // a count
 	for state, n := range map[string]int64{"usable": usable, "ejected": ejected, "suspect": suspect} {
 		o.ObserveInt64(m.instances, n, metric.WithAttributes(service, attribute.String(attrInstance, state)))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/musterdev/muster/call/admission"
+	"github.com/musterdev/muster/call/quota"
 	"github.com/musterdev/muster/problem"
 )
 
@@ -24,9 +25,13 @@ type Process struct {
 	Calls []Service `json:"calls"`
 	// Admission is the door for calls to this instance; nil: it has none.
 	Admission *admission.GateStats `json:"admission,omitempty"`
+	// Limits are how those who call it stand with what they may ask; nothing while
+	// nothing is limited.
+	Limits []quota.Stats `json:"limits,omitempty"`
 }
 
-// shedding is how long an instance counts as shedding after it turned a call away.
+// shedding is how long an instance, or its limit of one caller, counts as shedding after
+// it turned a call away.
 const shedding = 10 * time.Second
 
 // Unusual says in a few words each what is not as it should be now: of the calls to each
@@ -35,7 +40,16 @@ func (s Process) Unusual() []string {
 	var out []string
 	if a := s.Admission; a != nil {
 		if since := s.At.Sub(a.LastShed); !a.LastShed.IsZero() && since < shedding {
-			out = append(out, fmt.Sprintf("turns calls away: %d of %d places taken, %d calls wait", a.InFlight, a.Limit, a.Waiting))
+			said := fmt.Sprintf("%d of %d places taken, %d calls wait", a.InFlight, a.Limit, a.Waiting)
+			if a.Limit == 0 { // the edge's own
+				said = "its processors have more to do than they can"
+			}
+			out = append(out, "turns calls away: "+said)
+		}
+	}
+	for _, l := range s.Limits {
+		if since := s.At.Sub(l.Last); !l.Last.IsZero() && since < shedding {
+			out = append(out, fmt.Sprintf("turns %s away, which asks for more than %s here", l.Caller, l.Rate))
 		}
 	}
 	for _, c := range s.Calls {

@@ -19,6 +19,8 @@ type Service struct {
 	Ejections uint64         `json:"ejections"` // times that an instance was left out for answering badly
 	Instances []Instance     `json:"instances"` // by id
 	Routes    []Route        `json:"routes"`    // by pattern; the first is of the calls that no route matches
+	// Connections are nil where nothing bounds them.
+	Connections *Connections `json:"connections,omitempty"`
 }
 
 // Instance tell what a caller knows of one instance.
@@ -58,6 +60,9 @@ func (s Service) Unusual(now time.Time) []string {
 		case i.Suspect:
 			out = append(out, i.ID+" cannot be reached")
 		}
+	}
+	if c := s.Connections; c != nil && c.Waiting > 0 {
+		out = append(out, fmt.Sprintf("%d calls wait for a connection, of which an instance gets %d", c.Waiting, c.Max))
 	}
 	if len(s.Instances) == 0 {
 		out = append(out, "no instance is known")

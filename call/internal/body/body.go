@@ -3,7 +3,6 @@ package body
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -89,50 +88,4 @@ func (u *unclosed) Close() error {
 		return b.Request.Body.Close()
 	}
 	return nil
-}
-
-// HoldOpen calls done once when the body is closed or read to its end. What an
-// upgraded connection can do beside (writing and half-closing, after 101) stays
-// possible.
-func HoldOpen(body io.ReadCloser, done func()) io.ReadCloser {
-	h := &held{ReadCloser: body, done: sync.OnceFunc(done)}
-	if rw, ok := body.(io.ReadWriteCloser); ok {
-		return &heldWriter{held: h, Writer: rw}
-	}
-	return h
-}
-
-type held struct {
-	io.ReadCloser
-	done func()
-}
-
-func (h *held) Read(p []byte) (int, error) {
-	n, err := h.ReadCloser.Read(p)
-	if err != nil {
-		h.done()
-	}
-	return n, err
-}
-
-func (h *held) Close() error {
-	defer h.done()
-	return h.ReadCloser.Close()
-}
-
-type heldWriter struct {
-	*held
-	io.Writer
-}
-
-// Read does not end the attempt at the end of what the peer says: the other
-// direction may go on.
-func (h *heldWriter) Read(p []byte) (int, error) { return h.ReadCloser.Read(p) }
-
-// CloseWrite ends the sending direction; the other goes on.
-func (h *heldWriter) CloseWrite() error {
-	if c, ok := h.ReadCloser.(interface{ CloseWrite() error }); ok {
-		return c.CloseWrite()
-	}
-	return fmt.Errorf("half-close: %w", errors.ErrUnsupported)
 }

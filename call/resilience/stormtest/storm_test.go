@@ -67,6 +67,36 @@ func TestCriticalThroughASurge(t *testing.T) {
 	}
 }
 
+// A server that was busy before is asked for three times what it can do from one moment to the
+// next, and the important calls alone are three quarters of that. They come through: on
+// the way down to a lower limit half of what ends is let in, so they wait, but long enough.
+func TestCriticalThroughASpikeFromWarm(t *testing.T) {
+	for _, random := range []bool{false, true} {
+		for _, workers := range []int{4, 40} {
+			for seed := range uint64(5) {
+				s := short(seed)
+				s.Workers, s.Random, s.Mix, s.Timeout = workers, random, stormtest.Mix{0.25, 0.25, 0.25, 0.25}, time.Second
+				s.Speed, s.Offered, s.Surge, s.Trigger = 1, 0.6, 2.9/0.6, 6*time.Second
+				survived(t, stormtest.Run(s))
+			}
+		}
+	}
+}
+
+// Where the important calls alone are more than can be done, they are not carried out too
+// late instead.
+func TestCriticalAloneIsTooMuch(t *testing.T) {
+	for seed := range uint64(5) {
+		s := short(seed)
+		s.Workers, s.Random, s.Mix = 8, true, stormtest.Mix{1}
+		s.Speed, s.Offered, s.Surge, s.Trigger = 1, 0.6, 2.9/0.6, 6*time.Second
+		r := stormtest.Run(s)
+		if r.Before < 0.9999 || r.Trigger < 0.95 || r.Later < 0.999 || r.Expired > 20 {
+			t.Errorf("seed %d: %.4f before, goodput %.3f in it, %.4f after, %d begun too late", seed, r.Before, r.Trigger, r.Later, r.Expired)
+		}
+	}
+}
+
 // A library that repeats whatever failed is held back by the budget, and the servers hold.
 func TestBudgetHoldsCarelessCallers(t *testing.T) {
 	for seed := range uint64(5) {

@@ -1,4 +1,4 @@
-package call
+package link
 
 import (
 	"net/http"
@@ -7,26 +7,10 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/musterdev/muster/call/balance"
-	"github.com/musterdev/muster/call/resilience"
 )
 
-// outcome is what a failed attempt tells of its instance; said is what the instance's
-// own answer told, if there was one.
-func outcome(f resilience.Failure, said balance.Outcome, away bool) balance.Outcome {
-	switch {
-	case f.Answered:
-		return said
-	case f.Timeout:
-		return balance.Abandoned
-	case away:
-		return balance.Unreachable
-	default:
-		return balance.Failed
-	}
-}
-
-// httpOutcome is what an HTTP answer tells of its instance.
-func httpOutcome(res *http.Response) balance.Outcome {
+// Outcome is what an HTTP answer tells of its instance.
+func Outcome(res *http.Response) balance.Outcome {
 	switch code := res.StatusCode; {
 	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable && res.Header.Get("Retry-After") != "":
 		return balance.Shed
@@ -37,8 +21,8 @@ func httpOutcome(res *http.Response) balance.Outcome {
 	}
 }
 
-// grpcOutcome is what a status sent by an instance tells of it.
-func grpcOutcome(err error) balance.Outcome {
+// StatusOutcome is what a status sent by an instance tells of it.
+func StatusOutcome(err error) balance.Outcome {
 	switch status.Code(err) {
 	case codes.ResourceExhausted:
 		return balance.Shed

@@ -17,6 +17,7 @@ import (
 	"github.com/musterdev/muster/call/admission"
 	"github.com/musterdev/muster/call/balance"
 	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/call/quota"
 	"github.com/musterdev/muster/data/saga"
 	"github.com/musterdev/muster/observe"
 	"github.com/musterdev/muster/problem"
@@ -122,7 +123,11 @@ func sameProcess(first, s Settings) error {
 func runOne(ctx context.Context, endAll func(), s Service, set Settings, o *options, p *pipes, registry *discovery.Client) (err error) {
 	leave := sync.OnceFunc(p.outside.Done)
 	defer leave() // also of a service that never begins: its siblings wait for it
-	door, err := admission.New(o.admission)
+	limits, doors := &quota.Keeper{}, o.admission
+	if doors.Quota == nil {
+		doors.Quota = limits
+	}
+	door, err := admission.New(doors)
 	if err != nil {
 		return configErrorf("muster.Admission: %v", err)
 	}
@@ -140,12 +145,19 @@ func runOne(ctx context.Context, endAll func(), s Service, set Settings, o *opti
 		ctx: ctx, endAll: endAll, leave: leave,
 		service: s, settings: set, options: o, pipes: p, telemetry: telemetry, registry: registry, door: door, mux: http.NewServeMux(),
 		caller: call.New(call.Config{
-			Resolver: p, TLS: o.tls, Tokens: o.tokens, Stamp: stamp, Dial: p.dial, GRPC: telemetry.DialOptions(), Log: telemetry.Logger,
+			Resolver: p, Name: set.Service, TLS: o.tls, Tokens: o.tokens, Stamp: stamp, Dial: p.dial, GRPC: telemetry.DialOptions(), Log: telemetry.Logger,
 			Balance: balance.Config{Caller: set.Instance, Zone: set.Zone},
 		}),
 	}
 	if err := a.caller.Report(telemetry.Meters.Meter("github.com/musterdev/muster/call")); err != nil {
 		return errors.Join(fmt.Errorf("metrics of calls: %w", err), telemetry.Shutdown(ctx))
+	}
+	if registry != nil {
+		following, unfollow := context.WithCancel(ctx)
+		var follow sync.WaitGroup
+		follow.Go(func() { followLimits(following, registry.View(set.Service), limits, telemetry.Logger) })
+		defer follow.Wait()
+		defer unfollow()
 	}
 	a.grpc = grpc.NewServer(a.grpcOptions()...)
 	a.health = health.NewServer()

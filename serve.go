@@ -208,7 +208,7 @@ func (a *App) announce(in *incoming) *discovery.Lease {
 	}
 	var lease *discovery.Lease
 	if a.registry != nil {
-		lease = a.registry.Hold(self)
+		lease = a.registry.HoldAs(self, a.settings.Lease)
 	}
 	a.probes.Started(lease != nil)
 	if len(in.pipes) > 0 {

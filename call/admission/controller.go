@@ -9,10 +9,12 @@ package admission
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
+	"github.com/musterdev/muster/call/quota"
 	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/problem"
 )
@@ -24,6 +26,9 @@ type Config struct {
 	Max     int           // how many are let in at most; 0 means 10000
 	Waiting int           // how many may wait at most; 0 means 1000
 	Slack   time.Duration // how long calls may take in a server that is behind, see [Limit]; 0 means 100 ms
+	// Quota bounds what each caller may ask, before there is a question of room; nil: nothing
+	// does. The adapters know a caller by [discovery.CallerHeader].
+	Quota *quota.Keeper
 	// Off lets every call in and only counts: for who wants to look first.
 	Off bool
 }
@@ -32,7 +37,8 @@ type Config struct {
 func (c Config) validate() error {
 	switch {
 	case c.Min < 0 || c.Initial < 0 || c.Max < 0 || c.Waiting < 0 || c.Slack < 0:
-		return fmt.Errorf("admission: a bound is negative (%+v): give 0 for its default", c)
+		return fmt.Errorf("admission: a bound is negative (min %d, initial %d, max %d, waiting %d, slack %s): give 0 for its default",
+			c.Min, c.Initial, c.Max, c.Waiting, c.Slack)
 	case c.Max > 0 && c.Max < c.Min:
 		return fmt.Errorf("admission: max %d is less than min %d", c.Max, c.Min)
 	}
@@ -43,7 +49,8 @@ func (c Config) validate() error {
 // they share its processors. It has no goroutines of its own and needs no closing.
 // Safe for concurrent use.
 type Controller struct {
-	off bool
+	off   bool
+	quota *quota.Keeper
 
 	mu   sync.Mutex
 	gate Gate[chan<- int]
@@ -54,7 +61,7 @@ func New(cfg Config) (*Controller, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	c := &Controller{off: cfg.Off}
+	c := &Controller{off: cfg.Off, quota: cfg.Quota}
 	c.gate.Limit = Limit{Min: cfg.Min, Initial: cfg.Initial, Max: cfg.Max, Slack: cfg.Slack}
 	c.gate.Queue = Queue[chan<- int]{Max: cfg.Waiting}
 	return c, nil
@@ -118,6 +125,11 @@ func (c *Controller) Admit(ctx context.Context, p resilience.Priority) (*Slot, e
 		c.gate.Limit.Begin(now)
 		c.mu.Unlock()
 		return c.slot(now, deadline, 0), nil
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		c.gate.turnAway(now, p.Class(), ShedCallerGone)
+		c.mu.Unlock()
+		return nil, &Shed{ShedCallerGone, p}
 	}
 	if !c.gate.Open() {
 		admitted = make(chan int, 1)
@@ -192,6 +204,9 @@ func (s *Slot) End(o Outcome) {
 	defer s.c.mu.Unlock()
 	s.c.gate.End(now, w, func(admitted chan<- int) { admitted <- s.c.gate.Limit.InFlight() })
 }
+
+// Quota returns what bounds each caller, nil when nothing does.
+func (c *Controller) Quota() *quota.Keeper { return c.quota }
 
 // Stats returns how the controller stands.
 func (c *Controller) Stats() GateStats {

@@ -198,3 +198,16 @@ func BenchmarkAdmit(b *testing.B) {
 		s.End(Done)
 	}
 }
+
+// A caller that has gone begins nothing, also where there is room.
+func TestAdmitTakesNobodyWhoHasGone(t *testing.T) {
+	c := door(t, Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.Admit(ctx, resilience.High); reason(t, err) != ShedCallerGone {
+		t.Errorf("got %v", err)
+	}
+	if s := c.Stats(); s.InFlight != 0 || s.Shed[resilience.High][ShedCallerGone] != 1 {
+		t.Errorf("%+v", s)
+	}
+}

@@ -87,7 +87,7 @@ func (g *Gate[T]) turnAway(now time.Time, p resilience.Priority, reason ShedReas
 // End ends a call that began, and has those begin that now may.
 func (g *Gate[T]) End(now time.Time, w Work, begin func(T)) {
 	g.Limit.End(now, w)
-	for g.Limit.Room() {
+	for g.Limit.Room() || g.Queue.urgent() && g.Limit.linger() {
 		next := g.Queue.Pop(now)
 		if next == nil {
 			return

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/call/quota"
 	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/problem"
 )
@@ -21,7 +23,8 @@ const streamBound = time.Second
 // Unary admits unary calls before their handlers see them. The priority comes from the
 // metadata key of [resilience.PriorityHeader] and is in the handler's context; the
 // deadline is grpc-timeout's. Who is turned away gets RESOURCE_EXHAUSTED with RetryInfo and
-// [resilience.ShedHeader] in the trailer, or DEADLINE_EXCEEDED. Health checks
+// [resilience.ShedHeader] in the trailer, or DEADLINE_EXCEEDED; who asks for more than
+// Config.Quota lets it, RESOURCE_EXHAUSTED with RetryInfo alone. Health checks
 // (grpc.health.v1) are always let in and not counted.
 func (c *Controller) Unary() grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
@@ -64,6 +67,9 @@ func (c *Controller) Stream() grpc.StreamServerInterceptor {
 func (c *Controller) admit(ctx context.Context) (context.Context, *Slot, error) {
 	p := resilience.PriorityOf(ctx)
 	md, _ := metadata.FromIncomingContext(ctx)
+	if err := c.within(md); err != nil {
+		return ctx, nil, err
+	}
 	if v := md.Get(resilience.PriorityHeader); len(v) == 1 {
 		p, _ = resilience.ParsePriority(v[0]) // Normal where it is none
 		ctx = resilience.WithPriority(ctx, p)
@@ -76,6 +82,21 @@ func (c *Controller) admit(ctx context.Context) (context.Context, *Slot, error) 
 		err = problem.ToGRPC(shed.problem(problem.ResourceExhausted))
 	}
 	return ctx, slot, err
+}
+
+// within holds the caller that md names to its quota.
+func (c *Controller) within(md metadata.MD) error {
+	if !c.quota.On() {
+		return nil
+	}
+	name := ""
+	if v := md.Get(discovery.CallerHeader); len(v) == 1 {
+		name = v[0]
+	}
+	if over, ok := errors.AsType[*quota.Over](c.quota.Admit(time.Now(), name)); ok {
+		return problem.ToGRPC(over.Problem())
+	}
+	return nil
 }
 
 func judge(ctx context.Context, err error) Outcome {

@@ -9,7 +9,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/call/quota"
 	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/problem"
 )
@@ -23,7 +26,8 @@ const largeAnswer = 256 << 10
 // context that next sees; the caller's deadline is the context's, so that call's
 // ReceiveDeadline, or whatever reads the deadline, belongs outside. Who is turned away
 // is answered 503 with Retry-After and [resilience.ShedHeader], or 504 when its deadline
-// has passed.
+// has passed; who asks for more than Config.Quota lets it, 429 with Retry-After,
+// RateLimit-Policy and RateLimit.
 //
 // /livez, /readyz, /startupz and what is below /.muster are always let in and not
 // counted: whoever operates the server must not be kept out by its load.
@@ -37,6 +41,12 @@ func (c *Controller) Handler(next http.Handler) http.Handler {
 		if operating(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
+		}
+		if c.quota.On() {
+			if err := c.quota.Admit(time.Now(), r.Header.Get(discovery.CallerHeader)); err != nil {
+				refuse(w, r, err)
+				return
+			}
 		}
 		ctx := r.Context()
 		p := resilience.PriorityOf(ctx)
@@ -63,6 +73,13 @@ func (c *Controller) Handler(next http.Handler) http.Handler {
 }
 
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if over, ok := errors.AsType[*quota.Over](err); ok {
+		policy, limit := over.Fields()
+		w.Header().Set("RateLimit-Policy", policy)
+		w.Header().Set("RateLimit", limit)
+		problem.Write(w, r, over.Problem())
+		return
+	}
 	shed, ok := errors.AsType[*Shed](err)
 	if !ok {
 		problem.Write(w, r, err)

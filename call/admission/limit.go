@@ -38,8 +38,9 @@ type Limit struct {
 
 	value    int // 0: not yet asked
 	inFlight int
-	drain    int // above value while calls in flight come down to it
-	ended    int // calls since the last step of drain
+	drain    int  // above value while calls in flight come down to it
+	ended    int  // calls on the way down
+	stepped  bool // the last of them was followed by none
 
 	window  window
 	usual   time.Duration // what a call takes while the server keeps up
@@ -161,9 +162,11 @@ func (l *Limit) End(now time.Time, w Work) {
 // descend lets calls in flight come down to a limit that was lowered: every second one
 // that ends is followed by another, so that nobody starves on the way.
 func (l *Limit) descend(now time.Time) {
+	l.stepped = false
 	if l.inFlight > l.value {
 		if l.ended++; l.ended%2 == 0 && l.drain > 0 {
 			l.drain--
+			l.stepped = true
 		}
 		return
 	}
@@ -176,6 +179,18 @@ func (l *Limit) descend(now time.Time) {
 		t.settled = true
 		l.restart(now)
 	}
+}
+
+// linger puts off the step that the last End took on the way down, so that one more may
+// begin: the most important calls alone can be more than half of what ends. It does not
+// while calls take more than half of the time that callers wait. It reports whether it did.
+func (l *Limit) linger() bool {
+	if !l.stepped || l.left > 0 && float64(l.inFlight) > l.trial.before.rate*l.left.Seconds()/2 {
+		return false
+	}
+	l.stepped = false
+	l.drain++
+	return true
 }
 
 // pass lets time pass up to now.

@@ -14,6 +14,8 @@ import (
 // muster.admission.limit and muster.admission.waiting (in calls), and the counter
 // muster.admission.calls by priority (muster.priority) and by what became of them
 // (muster.admission.outcome: admitted, queue_full, waited, too_late, caller_gone).
+// With a Quota there is the counter muster.quota.calls too, by caller (muster.caller) and
+// muster.quota.outcome, allowed or refused; no caller is named while nothing is limited.
 // OpenTelemetry has no convention for these. Report is called once.
 func (c *Controller) Report(meter metric.Meter) error {
 	var errs []error
@@ -27,6 +29,9 @@ func (c *Controller) Report(meter metric.Meter) error {
 	waiting := gauge("muster.admission.waiting", "Calls that wait for room.")
 	calls, err := meter.Int64ObservableCounter("muster.admission.calls", metric.WithUnit("{call}"),
 		metric.WithDescription("Calls by what became of them at the door."))
+	errs = append(errs, err)
+	asked, err := meter.Int64ObservableCounter("muster.quota.calls", metric.WithUnit("{call}"),
+		metric.WithDescription("Calls by who asked and whether its limit allowed it."))
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return err
 	}
@@ -53,7 +58,13 @@ func (c *Controller) Report(meter metric.Meter) error {
 				o.ObserveInt64(calls, int64(n), with[p][i+1]) //nolint:gosec // a count
 			}
 		}
+		for _, q := range c.quota.Stats() {
+			for outcome, n := range map[string]uint64{"allowed": q.Allowed, "refused": q.Refused} {
+				o.ObserveInt64(asked, int64(n), metric.WithAttributes( //nolint:gosec // a count
+					attribute.String("muster.caller", q.Caller), attribute.String("muster.quota.outcome", outcome)))
+			}
+		}
 		return nil
-	}, inFlight, limit, waiting, calls)
+	}, asked, inFlight, limit, waiting, calls)
 	return err
 }

@@ -14,10 +14,15 @@ import (
 //
 // How long a call may wait depends on whether its class keeps up. As long as the classes
 // that go before it, its own included, were without anybody waiting once within Interval,
-// it may wait for Interval ([resilience.Critical]: ten times that); else there is a standing queue,
-// and it may wait for Target only, the newest first: who came last has the most time left
-// (CoDel, Nichols and Jacobson, 2012, RFC 8289; as a queue for requests: Maurer, Fail at
-// Scale, ACM Queue 2015). Nobody waits past the caller's deadline.
+// it may wait for Interval; else there is a standing queue, and it may wait for Target
+// only, the newest first: who came last has the most time left (CoDel, Nichols and
+// Jacobson, 2012, RFC 8289; as a queue for requests: Maurer, Fail at Scale, ACM Queue
+// 2015). Nobody waits past the caller's deadline.
+//
+// [resilience.Critical] is to get through whatever else there is, also when a limit has
+// just been lowered and lets in less than is carried out. For it both bounds are another:
+// ten times Interval, and Interval in a queue that has stood as long as that. What is left of the
+// caller's time is for the work itself: half of it, or two Intervals when that is less.
 type Queue[T any] struct {
 	Max      int           // who wait at most, in all classes; 0 means 1000
 	Target   time.Duration // bound of a wait in a standing queue; 0 means 5 ms
@@ -60,8 +65,8 @@ func (q *Queue[T]) Push(now time.Time, value T, p resilience.Priority, deadline 
 		q.Remove(evicted)
 	}
 	w = &Waiting[T]{Value: value, Priority: p, Since: now, Until: now.Add(q.patience(now, p)), Deadline: deadline, queued: true}
-	if !deadline.IsZero() && deadline.Before(w.Until) {
-		w.Until = deadline
+	if last := q.last(now, p, deadline); !last.IsZero() && last.Before(w.Until) {
+		w.Until = last
 	}
 	c := &q.classes[p]
 	w.prev = c.newest
@@ -134,6 +139,9 @@ func (q *Queue[T]) Len() int {
 	return n
 }
 
+// urgent reports whether somebody waits who is to get through whatever else there is.
+func (q *Queue[T]) urgent() bool { return q.classes[resilience.Critical].n > 0 }
+
 func (q *Queue[T]) interval() time.Duration {
 	if q.Interval == 0 {
 		return 100 * time.Millisecond
@@ -143,18 +151,34 @@ func (q *Queue[T]) interval() time.Duration {
 
 // standing reports whether the queue of a class and those before it is a standing one.
 func (q *Queue[T]) standing(now time.Time, p resilience.Priority) bool {
-	return !q.busy[p].IsZero() && now.Sub(q.busy[p]) > q.interval()
+	return !q.busy[p].IsZero() && now.Sub(q.busy[p]) > q.usual(p)
+}
+
+// usual is how long a class may wait, and its queue stand, before that is a standing one.
+func (q *Queue[T]) usual(p resilience.Priority) time.Duration {
+	if p == resilience.Critical {
+		return 10 * q.interval()
+	}
+	return q.interval()
 }
 
 func (q *Queue[T]) patience(now time.Time, p resilience.Priority) time.Duration {
 	switch {
 	case !q.standing(now, p):
-		if p == resilience.Critical {
-			return 10 * q.interval()
-		}
+		return q.usual(p)
+	case p == resilience.Critical:
 		return q.interval()
 	case q.Target == 0:
 		return 5 * time.Millisecond
 	}
 	return q.Target
+}
+
+// last is when a wait makes no sense any more; zero when it always does. Who waits for
+// as long as Critical may would begin its work with no time left for it.
+func (q *Queue[T]) last(now time.Time, p resilience.Priority, deadline time.Time) time.Time {
+	if p != resilience.Critical || deadline.IsZero() {
+		return deadline
+	}
+	return deadline.Add(-min(deadline.Sub(now)/2, 2*q.interval()))
 }

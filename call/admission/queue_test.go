@@ -65,6 +65,36 @@ func TestQueueUnderStress(t *testing.T) {
 	}
 }
 
+// The most important may wait for long while others are turned away, until they alone are
+// more than can be done.
+func TestCriticalWaitsLonger(t *testing.T) {
+	var q admission.Queue[string]
+	push := func(at int, name string, p resilience.Priority, deadline time.Time) time.Duration {
+		w, _ := q.Push(ms(at), name, p, deadline)
+		return w.Until.Sub(w.Since)
+	}
+	push(0, "first", resilience.Critical, time.Time{})
+	for name, test := range map[string]struct {
+		at       int
+		p        resilience.Priority
+		deadline time.Time
+		want     time.Duration
+	}{
+		"after 101 ms":                          {at: 101, want: time.Second},
+		"another class then":                    {at: 101, p: resilience.High, want: 5 * time.Millisecond},
+		"after 999 ms":                          {at: 999, want: time.Second},
+		"after 1001 ms":                         {at: 1001, want: 100 * time.Millisecond},
+		"with 1 s left":                         {at: 500, deadline: ms(1500), want: 800 * time.Millisecond},
+		"with 300 ms left":                      {at: 500, deadline: ms(800), want: 150 * time.Millisecond},
+		"with much left":                        {at: 500, deadline: ms(60500), want: time.Second},
+		"with 300 ms left, in a standing queue": {at: 1001, deadline: ms(1301), want: 100 * time.Millisecond},
+	} {
+		if got := push(test.at, name, test.p, test.deadline); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+}
+
 func TestQueueIsBounded(t *testing.T) {
 	q := admission.Queue[int]{Max: 3}
 	for i := range 3 {

@@ -13,13 +13,14 @@ import (
 // Read reads the policies of one service. What a route does not say is as the service
 // says it. Mistakes are recorded where they stand, and false returned.
 func Read(n *strictyaml.Node) (s policy.Service, ok bool) {
-	var balance, routes *strictyaml.Node
-	fields, err := strictyaml.FieldsOf(&s.Rule)
+	var balance, limits, routes *strictyaml.Node
+	fields, err := fieldsOf(&s.Rule)
 	if err != nil { // a type that no file can fill: a test would have found it
 		n.Errorf("%v", err)
 		return s, false
 	}
 	fields["balance"] = func(v *strictyaml.Node) { balance = v }
+	fields["limits"] = func(v *strictyaml.Node) { limits = v }
 	fields["routes"] = func(v *strictyaml.Node) { routes = v }
 	if !n.Fields("the calls to a service", fields) {
 		return s, false
@@ -29,13 +30,21 @@ func Read(n *strictyaml.Node) (s policy.Service, ok bool) {
 			balance.Errorf("%v", err)
 		}
 	}
+	if limits != nil {
+		if err := limits.Decode(`"limits"`, &s.Limits); err != nil {
+			limits.Errorf("%v", err)
+		}
+	}
 	if routes != nil {
 		s.Routes = map[string]policy.Rule{}
 		for _, p := range routes.Each("routes to how they are called") {
 			rule := s.Rule.Clone()
-			if err := p.Value.Decode("a route", &rule); err != nil {
-				p.Errorf("%v", err)
+			fields, err := fieldsOf(&rule)
+			if err != nil {
+				p.Value.Errorf("%v", err)
+				return s, false
 			}
+			p.Value.Fields("a route", fields)
 			s.Routes[p.Name] = rule
 		}
 	}
@@ -44,6 +53,48 @@ func Read(n *strictyaml.Node) (s policy.Service, ok bool) {
 		return s, false
 	}
 	return s, true
+}
+
+// fieldsOf are the keys of a rule. A policy may be switched off, and no value may be one
+// that counts as another.
+func fieldsOf(rule *policy.Rule) (strictyaml.Fields, error) {
+	fields, err := strictyaml.FieldsOf(rule)
+	for key, read := range fields {
+		fields[key] = func(v *strictyaml.Node) {
+			switch {
+			case v.Kind != strictyaml.Scalar:
+			case !policy.Off(key, v.Value):
+			case key == "breaker":
+				rule.Settings.Breaker = nil
+				return
+			case key == "bulkhead":
+				rule.Settings.Bulkhead = nil
+				return
+			case key == "hedge":
+				rule.Settings.Hedge = nil
+				return
+			case key == "fallback":
+				rule.Settings.Fallback = nil
+				return
+			}
+			read(v)
+			truthful(key, v)
+		}
+	}
+	return fields, err
+}
+
+// truthful records values that do not do what they say.
+func truthful(key string, v *strictyaml.Node) {
+	if v.Kind == strictyaml.Scalar {
+		if why := policy.Silent(key, v.Value); why != "" {
+			v.Errorf("%s %s", key, why)
+		}
+		return
+	}
+	for _, p := range v.Pairs {
+		truthful(key+"."+p.Name, p.Value)
+	}
 }
 
 // reasons writes what is wrong on one line.

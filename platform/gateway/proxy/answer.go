@@ -62,7 +62,8 @@ func (t *transit) begin() {
 func (t *transit) beginLocked() {
 	if !t.written {
 		t.written = true
-		t.w.WriteHeader(t.Status)
+		t.w.WriteHeader(t.Status) // after which net/http tells no client to go on
+		t.body.want()
 	}
 }
 

@@ -7,17 +7,24 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/musterdev/muster/problem"
 )
 
-// maxRepeat is how large a body may be to be kept for another attempt, in bytes.
-const maxRepeat = 64 << 10
+const (
+	// maxRepeat is how large a body may be to be kept for another attempt, in bytes.
+	maxRepeat = 64 << 10
+	// askPatience is how long a client that asked whether its body is wanted waits for an
+	// instance that does not say: some know nothing of being asked.
+	askPatience = time.Second
+)
 
 // clientBody is the body the client sends, as the calls' transport sees it.
 type clientBody struct {
 	body    io.Reader
 	silence *silence
+	wanted  chan struct{} // closed once it may be read; nil: at once
 
 	mu     sync.Mutex
 	closed bool
@@ -28,6 +35,7 @@ type clientBody struct {
 var errClosed = errors.New("the request is over")
 
 func (b *clientBody) Read(p []byte) (int, error) {
+	b.untilWanted()
 	b.mu.Lock()
 	closed := b.closed
 	b.mu.Unlock()
@@ -42,6 +50,38 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	}
 	b.silence.heard()
 	return n, err
+}
+
+// untilWanted waits until the body is asked for, or nobody can tell.
+func (b *clientBody) untilWanted() {
+	if b.wanted == nil {
+		return
+	}
+	select {
+	case <-b.wanted:
+		return
+	default:
+	}
+	timer := time.NewTimer(askPatience)
+	defer timer.Stop()
+	select {
+	case <-b.wanted:
+	case <-timer.C:
+	}
+}
+
+// want lets the body be read: the instance asked for it, or its answer has begun. From then
+// on a client that waits sends it or goes away, and whoever reads notices either. Calling it
+// again does nothing; t.mu is held.
+func (b *clientBody) want() {
+	if b == nil || b.wanted == nil {
+		return
+	}
+	select {
+	case <-b.wanted:
+	default:
+		close(b.wanted)
+	}
 }
 
 // Close does nothing. Closing net/http's body reads it to its end, which may be long
@@ -85,7 +125,8 @@ func (t *transit) setBody(out *http.Request, repeat bool, s *silence) error {
 	}
 	t.body = &clientBody{body: r.Body, silence: s}
 	out.Body = t.body
-	if !repeat || r.ContentLength < 0 || r.ContentLength > maxRepeat || r.Header.Get("Expect") != "" {
+	asks := t.expects(out.Header)
+	if !repeat || r.ContentLength < 0 || r.ContentLength > maxRepeat || asks {
 		return nil
 	}
 	kept := make([]byte, r.ContentLength)
@@ -95,6 +136,21 @@ func (t *transit) setBody(out *http.Request, repeat bool, s *silence) error {
 	out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(kept)), nil }
 	out.Body, _ = out.GetBody() // it cannot fail
 	return nil
+}
+
+// expects reports whether the client waits to be told that its body is wanted, and has the
+// instance asked. net/http does not do that for us: it gives the body up for good when the
+// answer begins before it was asked for, as that of a stream of both sides does. It knows
+// the field by its usual spelling only, so it is sent in small letters.
+func (t *transit) expects(out http.Header) bool {
+	asked := out["Expect"]
+	delete(out, "Expect")
+	if len(asked) == 0 || !t.in.ProtoAtLeast(1, 1) { // RFC 9110, 10.1.1
+		return false
+	}
+	out["expect"] = asked
+	t.body.wanted = make(chan struct{})
+	return true
 }
 
 // clientFault says what was wrong with a body that could not be read.

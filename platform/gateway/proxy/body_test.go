@@ -1,7 +1,6 @@
 package proxy_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -108,59 +107,6 @@ func TestAnswersWithoutABody(t *testing.T) {
 			}
 		}
 	})
-}
-
-// A client that asks before it sends a body is answered by the instance: the body is
-// sent only if that wants it.
-func TestExpectContinue(t *testing.T) {
-	read := make(chan bool, 1)
-	in := serve(t, "a-1", "a", func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/refuse" {
-			w.Header().Set("Connection", "close")
-			w.WriteHeader(http.StatusForbidden)
-			return
-		}
-		b, err := io.ReadAll(r.Body)
-		_, _ = fmt.Fprint(w, len(b), err)
-	})
-	e := newEdge(t, everything("a"), nil, in)
-	for _, key := range []string{"", "k"} { // a body that is kept for another attempt is not asked for either
-		for path, want := range map[string]string{"/take": "200 OK 5 <nil>", "/refuse": "403 Forbidden "} {
-			body := readFunc(func(p []byte) (int, error) {
-				read <- true
-				return copy(p, "hello"), io.EOF
-			})
-			header := []string{"Expect", "100-continue"}
-			if key != "" {
-				header = append(header, "Idempotency-Key", key)
-			}
-			res, text := must(t, client(t, false), "POST", e.url+path, body, header...)
-			if got := res.Status + " " + text; got != want {
-				t.Errorf("%s: %s, want %s", path, got, want)
-			}
-			sent := false
-			select {
-			case sent = <-read:
-			default:
-			}
-			if sent != (path == "/take") {
-				t.Errorf("%s: body sent %v", path, sent)
-			}
-		}
-	}
-	// 100 is said once, before the final answer
-	c, r := raw(t, e.addr, "POST /take HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
-	if line, err := r.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
-		t.Fatalf("%q, %v", line, err)
-	}
-	_, _ = io.WriteString(c, "ab")
-	rest := bufio.NewReader(io.MultiReader(strings.NewReader("HTTP/1.1 100 Continue\r\n"), r))
-	if res, err := http.ReadResponse(rest, nil); err != nil || res.StatusCode != 100 {
-		t.Fatalf("%v, %v", res, err)
-	}
-	if res, err := http.ReadResponse(rest, nil); err != nil || res.StatusCode != 200 {
-		t.Errorf("%v, %v", res, err)
-	}
 }
 
 type readFunc func(p []byte) (int, error)

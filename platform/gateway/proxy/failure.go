@@ -1,9 +1,11 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,33 +16,47 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/musterdev/muster/call"
+	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/problem"
 )
 
-// retryAfter is what a client is told to wait when there is no instance: about the
-// time in which one is started.
+// retryAfter is what a client is told to wait where nobody knows better, as when there is
+// no instance: about the time in which one is started.
 const retryAfter = time.Second
 
-// explain says what an attempt's error means for the client, as a *problem.Error.
+// explain says what an attempt's error means for the client, as a *problem.Error. Where
+// nothing was sent it says so: then the request may be made again whatever it does.
 func (t *transit) explain(ctx context.Context, err error) error {
 	service := t.Target.Service
 	fault := t.body.failed()
 	failed, ok := errors.AsType[*call.Failed](err)
+	unsent := ok && !failed.Sent
 	switch {
 	case errors.Is(t.in.Context().Err(), context.Canceled):
 		return problem.Wrap(err, problem.Canceled, "the client went away before the answer")
+	case unsent && errors.Is(err, call.ErrNoInstance):
+		return refused(err, retryAfter, "service %q has no instance that is ready", service)
+	case unsent && errors.Is(err, resilience.ErrOpen):
+		return refused(err, cmp.Or(failed.After, retryAfter), "service %q is not called: too many of the latest calls failed, and its breaker is open", service)
+	case unsent && errors.Is(err, resilience.ErrFull):
+		return refused(err, retryAfter, "service %q is not called: as many calls are in flight as its bulkhead admits", service)
+	case unsent && fault == nil && errors.Is(t.in.Context().Err(), context.DeadlineExceeded):
+		return problem.Wrap(err, problem.DeadlineExceeded, "service %q could not be reached in the time the request allows; nothing was sent", service)
+	case unsent && fault == nil:
+		return refused(err, retryAfter, "service %q cannot be reached", service)
 	case errors.Is(context.Cause(ctx), errSilent):
 		return problem.Wrap(err, problem.DeadlineExceeded, "service %q gave no answer within %s; it may still do what was asked", service, t.gateway.cfg.AnswerTimeout)
 	case errors.Is(err, context.DeadlineExceeded):
 		return problem.Wrap(err, problem.DeadlineExceeded, "service %q gave no answer in the time the request allows; it may still do what was asked", service)
 	case fault != nil:
 		return t.clientFault(fault)
-	case errors.Is(err, call.ErrNoInstance):
-		return problem.Wrap(err, problem.Unavailable, "service %q has no instance that is ready", service).WithRetryAfter(retryAfter)
-	case ok && !failed.Sent:
-		return problem.Wrap(err, problem.Unavailable, "service %q cannot be reached", service).WithRetryAfter(retryAfter)
 	}
 	return problem.Wrap(err, problem.Unknown, "service %q broke off before it answered; it is not known whether it did what was asked", service)
+}
+
+// refused is a request of which no instance has heard.
+func refused(err error, after time.Duration, format string, args ...any) error {
+	return problem.Wrap(err, problem.Unavailable, "%s; nothing was sent", fmt.Sprintf(format, args...)).WithRetryAfter(after)
 }
 
 // fail answers a request that got no answer from an instance.

@@ -46,6 +46,8 @@ type Config struct {
 	// header, counted from the last byte of the request. gRPC is not bounded: its
 	// clients have deadlines. 0 means 30 s.
 	AnswerTimeout time.Duration
+	// Valve turns requests away while the processors are behind; nil turns none away.
+	Valve *Valve
 }
 
 // Gateway passes requests to the services of its table. It is safe for concurrent

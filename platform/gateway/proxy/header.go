@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/musterdev/muster/call"
+	"github.com/musterdev/muster/call/discovery"
 	"github.com/musterdev/muster/observe"
 )
 
@@ -35,7 +36,7 @@ func untrusted(name string) bool {
 	}
 	switch name {
 	case "Forwarded", "X-Real-Ip", "X-Client-Ip", "Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip",
-		"Front-End-Https", "X-Url-Scheme", "X-Original-Url", "X-Rewrite-Url", "X-Request-Id", "Proxy":
+		"Front-End-Https", "X-Url-Scheme", "X-Original-Url", "X-Rewrite-Url", "X-Request-Id", "Proxy", discovery.CallerHeader:
 		return true
 	}
 	return false
@@ -59,7 +60,7 @@ func named(connection []string, name string) bool {
 func (t *transit) outbound() http.Header {
 	in := t.in.Header
 	connection := in["Connection"]
-	out := make(http.Header, len(in)+6)
+	out := make(http.Header, len(in)+7)
 	for name, values := range in {
 		if hopByHop(name) || !t.inside && untrusted(name) || connection != nil && named(connection, name) {
 			continue
@@ -91,6 +92,7 @@ func (t *transit) outbound() http.Header {
 	}
 	out["X-Forwarded-Proto"] = []string{proto}
 	out["X-Forwarded-Host"] = []string{t.in.Host}
+	out[discovery.CallerHeader] = []string{t.gateway.cfg.Name}
 	return out
 }
 

@@ -53,7 +53,7 @@ func (m *metrics) register(cfg Config) error {
 			Name: "muster_" + cfg.Name + "_access_log_dropped_total", Help: "Requests that the access log has no line of.",
 		}, func() float64 { return float64(log.Dropped()) }))
 	}
-	for _, c := range all {
+	for _, c := range append(all, cfg.Valve.collectors(cfg.Name)...) {
 		if err := cfg.Metrics.Register(c); err != nil {
 			return err
 		}

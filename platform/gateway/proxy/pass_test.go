@@ -82,21 +82,21 @@ func TestOutsideHeadersAreDropped(t *testing.T) {
 		"True-Client-Ip", "6.6.6.6", "X-Original-Url", "/admin", "X-Rewrite-Url", "/admin", "X-Request-Id", "not\tvalid",
 		"Connection", "X-Mine, close", "X-Mine", "1", "Keep-Alive", "1", "Proxy-Authorization", "Basic x", "Te", "gzip", "Trailer", "X-T", "Upgrade", "foo",
 		"Client-Ip", "6.6.6.6", "X-Client-Ip", "6.6.6.6", "X-Cluster-Client-Ip", "6.6.6.6", "Cf-Connecting-Ip", "6.6.6.6", "CF_Connecting_IP", "6.6.6.6",
-		"Front-End-Https", "on", "X-Url-Scheme", "https", "Proxy", "evil.example:80",
+		"Front-End-Https", "on", "X-Url-Scheme", "https", "Proxy", "evil.example:80", "Muster-Caller", "evil", "muster_caller", "evil",
 		"X-Kept", "yes")
 	h := <-got
 	for name, values := range h {
 		switch name {
 		case "X-Kept", "Accept-Encoding", "User-Agent", "Traceparent":
 			continue
-		case "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Request-Id":
+		case "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Request-Id", "Muster-Caller":
 			if text := fmt.Sprint(values); len(values) == 1 && !strings.Contains(text, "6.6.6.6") && !strings.Contains(text, "evil") && !strings.Contains(text, "https") {
 				continue
 			}
 		}
 		t.Errorf("%s: %q was passed on", name, values)
 	}
-	if h.Get("X-Kept") != "yes" || !regexp.MustCompile("^[0-9a-f]{32}$").MatchString(h.Get("X-Request-Id")) {
+	if h.Get("X-Kept") != "yes" || h.Get("Muster-Caller") != "edge" || !regexp.MustCompile("^[0-9a-f]{32}$").MatchString(h.Get("X-Request-Id")) {
 		t.Errorf("passed on: %v", h)
 	}
 }

@@ -2,7 +2,7 @@ package proxy
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -39,8 +39,9 @@ type transit struct {
 	written  bool       // the client's answer has begun
 }
 
-// errSilent is the cause of a call that AnswerTimeout ended.
-var errSilent = errors.New("no answer in time")
+// errSilent is the cause of a call that AnswerTimeout ended. By what it wraps the Caller
+// knows that it was not the client who gave up.
+var errSilent = fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
 
 // ServeHTTP passes a request to the service its route names.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -81,6 +82,14 @@ func (t *transit) pass() (err error) {
 	if err := t.check(); err != nil {
 		return err
 	}
+	op := t.Op("")
+	priority := t.priority(op)
+	valve := t.gateway.cfg.Valve
+	if err := valve.enter(priority); err != nil {
+		t.w.Header().Set(resilience.ShedHeader, "1")
+		return err
+	}
+	defer valve.leave()
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	silence := &silence{after: t.gateway.cfg.AnswerTimeout, end: func() { cancel(errSilent) }}
@@ -92,9 +101,9 @@ func (t *transit) pass() (err error) {
 		t.switches = slices.DeleteFunc(upgrades(r.Header), isHTTP2)
 	}
 	header := t.outbound()
-	op := t.Op(header.Get("Idempotency-Key"))
-	if p := t.priority(op); p != resilience.Normal {
-		ctx = resilience.WithPriority(ctx, p)
+	op.Idempotent = call.Idempotent(t.Method, header.Get("Idempotency-Key"))
+	if priority != resilience.Normal {
+		ctx = resilience.WithPriority(ctx, priority)
 	}
 	ctx, asked := t.asks(ctx, header, op)
 	defer func() { asked(err) }()
@@ -168,11 +177,14 @@ func (t *transit) check() error {
 }
 
 // interim passes an interim answer on (1xx), such as 103 Early Hints. 100 Continue is
-// net/http's own, sent when the instance wants the body; beside it, as net/http writes
-// both unguarded, no other is.
+// net/http's own, sent when the body is read, which the instance's is the reason for; beside
+// it, as net/http writes both unguarded, no other is.
 func (t *transit) interim(status int, header textproto.MIMEHeader) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if status == http.StatusContinue {
+		t.body.want()
+	}
 	if t.answered || status == http.StatusContinue || !t.in.ProtoAtLeast(1, 1) || t.in.Header.Get("Expect") != "" {
 		return nil
 	}
@@ -188,6 +200,9 @@ func (t *transit) interim(status int, header textproto.MIMEHeader) error {
 func (t *transit) end() {
 	t.gateway.End(&t.Exchange)
 	t.body.close()
+	t.mu.Lock()
+	t.body.want() // so that nothing waits for it any more; what it finds is closed
+	t.mu.Unlock()
 	if t.Target != nil {
 		observe.Route(t.in.Context(), t.Target.Label)
 	}

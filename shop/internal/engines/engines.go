@@ -29,7 +29,7 @@ func Each(t *testing.T, migrations fs.FS, test func(t *testing.T, open func() *s
 }
 
 // SQLite returns a fresh, migrated SQLite database.
-func SQLite(t *testing.T, migrations fs.FS) *sql.DB {
+func SQLite(t testing.TB, migrations fs.FS) *sql.DB {
 	t.Helper()
 	return opener(t, migrations, sqlite.Driver.Open, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))()
 }
@@ -49,7 +49,7 @@ func Copy(t *testing.T, db *sql.DB) *sql.DB {
 	return copied
 }
 
-func opener(t *testing.T, migrations fs.FS, open func(context.Context, string) (*sql.DB, error), url string) func() *sql.DB {
+func opener(t testing.TB, migrations fs.FS, open func(context.Context, string) (*sql.DB, error), url string) func() *sql.DB {
 	t.Helper()
 	return func() *sql.DB {
 		db, err := open(t.Context(), url)

@@ -1,7 +1,12 @@
 package fleet
 
 import (
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/musterdev/muster/strictyaml"
 )
 
 // check finds what is wrong with a fleet as one environment wants it.
@@ -10,12 +15,20 @@ func (l *loader) check(f *Fleet) {
 		l.errs.Add(l.files[0].at[""].Errorf(`the fleet has no services; add "services: {NAME: {run: COMMAND}}"`))
 	}
 	l.checkDatabases(f)
+	l.checkTCP(f)
 	if f.On == Local {
 		l.checkPorts(f)
 	}
 	for _, s := range f.Services {
 		if _, both := s.Env["DATABASE_URL"]; both && s.Database.Engine != "" {
 			l.errs.Add(s.Place("env.DATABASE_URL").Errorf("DATABASE_URL is said by \"database\"; remove one of the two"))
+		}
+		for _, name := range slices.Sorted(maps.Keys(s.Calls.Limits.From)) {
+			// Who calls need not be of the fleet; but one that is misspelt would go unlimited.
+			near := strictyaml.Suggest(name, append(slices.Collect(maps.Keys(l.byName)), "edge"))
+			if l.byName[name] == nil && name != "edge" && near != "" {
+				l.errs.Add(s.Place("calls").Errorf("limits.from names an unknown service %q%s", name, near))
+			}
 		}
 		for name := range s.Secrets {
 			if _, both := s.Env[name+"_FILE"]; both {
@@ -69,11 +82,16 @@ func (l *loader) checkPorts(f *Fleet) {
 	}
 	claim(f.Edge.Port, "the edge", at("edge"))
 	claim(f.Control.Port, "the control engine", at("control"))
+	claim(f.Edge.Local, "calls by name", at("edge.local"))
+	claim(f.Control.DNS, "DNS", at("control.dns"))
 	if f.Events() {
 		claim(f.Broker.HTTP, "the broker's events over HTTP", at("broker.http"))
 		if f.Bus == "" {
 			claim(f.Broker.Port, "the broker", at("broker.port"))
 		}
+	}
+	for _, p := range f.Edge.TCP {
+		claim(p.Port, "the edge's connections", at("edge.tcp."+strconv.Itoa(p.Port)))
 	}
 	for _, s := range f.Services {
 		claim(s.Port, "service "+s.Name, s.Place("port"))

@@ -1,10 +1,12 @@
 package fleet
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/musterdev/muster/platform/fleet/grammar"
 	"github.com/musterdev/muster/platform/fleet/include"
+	"github.com/musterdev/muster/platform/fleet/reading"
 	"github.com/musterdev/muster/strictyaml"
 )
 
@@ -21,7 +23,7 @@ func (l *loader) declare(from *include.File) {
 	set := func(apply func(*Fleet)) { f.settings = append(f.settings, apply) }
 	fields := l.platformFields(set)
 	fields["fleet"] = func(n *strictyaml.Node) {
-		if name, ok := read(n, "the fleet's name", grammar.Label); ok {
+		if name, ok := reading.Text(n, "the fleet's name", grammar.Label); ok {
 			set(func(t *Fleet) { t.Name = name })
 		}
 	}
@@ -46,13 +48,14 @@ func (l *loader) declare(from *include.File) {
 // platformFields returns the keys that configure the platform's own processes,
 // which stand at the top and in an environment.
 func (l *loader) platformFields(set func(func(*Fleet))) strictyaml.Fields {
-	// ports are those of one engine, the others from least on
-	ports := func(key, what string, least int, keys map[string]func(*Fleet) *int) func(*strictyaml.Node) {
+	// ports are those of one engine, the others from least on; more reads its other keys
+	ports := func(key, what string, least int, keys map[string]func(*Fleet) *int, more strictyaml.Fields) func(*strictyaml.Node) {
 		return func(n *strictyaml.Node) {
 			if n.Kind == strictyaml.Map {
 				set(func(t *Fleet) { t.places[key] = n.Place })
 			}
 			fields := strictyaml.Fields{}
+			maps.Copy(fields, more)
 			for name, to := range keys {
 				place, low := key+"."+name, least
 				if name == "port" {
@@ -74,15 +77,15 @@ func (l *loader) platformFields(set func(func(*Fleet))) strictyaml.Fields {
 	return strictyaml.Fields{
 		"edge": ports("edge", "the edge", 1, to{
 			"port": func(t *Fleet) *int { return &t.Edge.Port }, "local": func(t *Fleet) *int { return &t.Edge.Local },
-		}),
+		}, strictyaml.Fields{"tcp": func(n *strictyaml.Node) { l.declareTCP(n, set) }}),
 		"control": ports("control", "the control engine", 1, to{
 			"port": func(t *Fleet) *int { return &t.Control.Port }, "dns": func(t *Fleet) *int { return &t.Control.DNS },
-		}),
+		}, nil),
 		"broker": ports("broker", "the broker", 0, to{
 			"port": func(t *Fleet) *int { return &t.Broker.Port }, "http": func(t *Fleet) *int { return &t.Broker.HTTP },
-		}),
+		}, nil),
 		"bus": func(n *strictyaml.Node) {
-			if v, ok := read(n, "a URL", grammar.URL("nats", "tls", "kafka", "amqp", "amqps")); ok && l.references(n, v) {
+			if v, ok := reading.Text(n, "a URL", grammar.URL("nats", "tls", "kafka", "amqp", "amqps")); ok && l.references(n, v) {
 				set(func(t *Fleet) { t.places["bus"] = n.Place; t.Bus = v })
 			}
 		},
@@ -97,7 +100,7 @@ func (l *loader) declareOwners(n *strictyaml.Node) {
 		return
 	}
 	for _, p := range n.Each("team names to how a team is reached") {
-		if !key(p, grammar.Label) {
+		if !reading.Key(p, grammar.Label) {
 			continue
 		}
 		o := Owner{Name: p.Name}
@@ -106,7 +109,7 @@ func (l *loader) declareOwners(n *strictyaml.Node) {
 		}
 		p.Value.Fields("an owner", strictyaml.Fields{
 			"slack": text(&o.Slack), "email": text(&o.Email), "pagerduty": text(&o.PagerDuty),
-			"webhook": func(n *strictyaml.Node) { o.Webhook, _ = read(n, "a URL", grammar.URL("https", "http")) },
+			"webhook": func(n *strictyaml.Node) { o.Webhook, _ = reading.Text(n, "a URL", grammar.URL("https", "http")) },
 		})
 		i := slices.IndexFunc(l.owners, func(other Owner) bool { return other.Name == o.Name })
 		switch {
@@ -125,7 +128,7 @@ func (l *loader) declareServices(f *file, n *strictyaml.Node) {
 		return
 	}
 	for _, p := range n.Each("service names to services") {
-		if !key(p, grammar.Label) {
+		if !reading.Key(p, grammar.Label) {
 			continue
 		}
 		if slices.Contains(reserved, p.Name) {
@@ -152,7 +155,7 @@ func (l *loader) declareEnvironments(f *file, n *strictyaml.Node) {
 		return
 	}
 	for _, p := range n.Each("environment names to what is different there") {
-		if !key(p, grammar.Label) {
+		if !reading.Key(p, grammar.Label) {
 			continue
 		}
 		o := &overlay{services: map[string][]func(*draft){}}
@@ -161,7 +164,7 @@ func (l *loader) declareEnvironments(f *file, n *strictyaml.Node) {
 		general := &reader{loader: l, file: f, add: func(set func(*draft)) { o.general = append(o.general, set) }}
 		fields := l.platformFields(set)
 		fields["on"] = func(n *strictyaml.Node) {
-			if v, ok := read(n, "local or kubernetes", oneOf("targets", string(Local), string(Kubernetes))); ok {
+			if v, ok := reading.Text(n, "local or kubernetes", reading.OneOf("targets", string(Local), string(Kubernetes))); ok {
 				set(func(t *Fleet) { t.places["on"] = n.Place; t.On = Target(v) })
 			}
 		}

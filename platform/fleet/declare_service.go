@@ -10,6 +10,7 @@ import (
 	"github.com/musterdev/muster/platform/fleet/calls"
 	"github.com/musterdev/muster/platform/fleet/expand"
 	"github.com/musterdev/muster/platform/fleet/grammar"
+	"github.com/musterdev/muster/platform/fleet/reading"
 	"github.com/musterdev/muster/strictyaml"
 )
 
@@ -44,13 +45,18 @@ func (r *reader) fields() strictyaml.Fields {
 		"ready": r.probe("ready", func(s *draft) *Probe { return &s.Ready }),
 		"live":  r.probe("live", func(s *draft) *Probe { return &s.Live }),
 		"metrics": func(n *strictyaml.Node) {
-			if v, ok := read(n, "a path", grammar.Path); ok {
+			if v, ok := reading.Text(n, "a path", grammar.Path); ok {
 				r.set("metrics", n, func(s *draft) { s.Metrics = v })
 			}
 		},
 		"calls": func(n *strictyaml.Node) {
 			if v, ok := calls.Read(n); ok {
 				r.set("calls", n, func(s *draft) { s.Calls = v })
+			}
+		},
+		"speaks": func(n *strictyaml.Node) {
+			if v, ok := reading.Text(n, "http or tcp", reading.OneOf("protocols", "http", "tcp")); ok {
+				r.set("speaks", n, func(s *draft) { s.TCP = v == "tcp" })
 			}
 		},
 		"port":      r.number("port", 1, 65535, func(s *draft, v int) { s.Port = v }),
@@ -85,7 +91,7 @@ func (r *reader) number(key string, low, high int, apply func(*draft, int)) func
 
 func (r *reader) word(key string, apply func(*draft, string)) func(*strictyaml.Node) {
 	return func(n *strictyaml.Node) {
-		if v, ok := read(n, "a text in quotes", grammar.Word); ok {
+		if v, ok := reading.Text(n, "a text in quotes", grammar.Word); ok {
 			r.set(key, n, func(s *draft) { apply(s, v) })
 		}
 	}
@@ -101,7 +107,7 @@ func (r *reader) pathTo(key, what string, apply func(*draft, string)) func(*stri
 
 // path reads a path relative to the file and returns it absolute.
 func (r *reader) path(n *strictyaml.Node, what string) (string, bool) {
-	v, ok := read(n, what, grammar.File)
+	v, ok := reading.Text(n, what, grammar.File)
 	if !ok {
 		return "", false
 	}
@@ -117,7 +123,7 @@ func (r *reader) replicas(n *strictyaml.Node) {
 }
 
 func (r *reader) run(n *strictyaml.Node) {
-	words, ok := command(n)
+	words, ok := reading.Command(n)
 	for _, w := range words {
 		ok = ok && r.references(n, w)
 	}
@@ -128,7 +134,7 @@ func (r *reader) run(n *strictyaml.Node) {
 }
 
 func (r *reader) build(n *strictyaml.Node) {
-	words, ok := command(n)
+	words, ok := reading.Command(n)
 	if !ok {
 		return
 	}
@@ -144,26 +150,6 @@ func (r *reader) build(n *strictyaml.Node) {
 		}
 	}
 	r.set("build", n, func(s *draft) { s.Build = plain })
-}
-
-// command reads a command: a line that is split as a shell would, or its words.
-func command(n *strictyaml.Node) ([]string, bool) {
-	if n.Kind != strictyaml.List {
-		return read(n, "a command, or a list of its words", expand.Split)
-	}
-	var words []string
-	for _, item := range n.Items {
-		w, ok := item.Word("a word of a command")
-		if !ok {
-			return nil, false
-		}
-		words = append(words, w)
-	}
-	if len(words) == 0 || words[0] == "" {
-		n.Errorf("the command is empty; name the program")
-		return nil, false
-	}
-	return words, true
 }
 
 func (r *reader) owner(n *strictyaml.Node) {
@@ -186,7 +172,7 @@ func (r *reader) owner(n *strictyaml.Node) {
 // env reads variables; those of an overlay are added to the service's own.
 func (r *reader) env(n *strictyaml.Node) {
 	for _, p := range n.Each("variable names to values") {
-		if !key(p, grammar.Variable) {
+		if !reading.Key(p, grammar.Variable) {
 			continue
 		}
 		if p.Name == "PORT" || p.Name == "GRPC_PORT" || strings.HasPrefix(p.Name, "MUSTER_") {
@@ -208,7 +194,7 @@ func (r *reader) env(n *strictyaml.Node) {
 
 func (r *reader) secrets(n *strictyaml.Node) {
 	for _, p := range n.Each("variable names to files") {
-		if !key(p, grammar.Variable) {
+		if !reading.Key(p, grammar.Variable) {
 			continue
 		}
 		if v, ok := r.path(p.Value, "a file that holds the secret"); ok {
@@ -225,7 +211,7 @@ func (r *reader) secrets(n *strictyaml.Node) {
 func (r *reader) watch(n *strictyaml.Node) {
 	globs := []string{} // not nil: an empty list says "never"
 	for _, item := range n.OneOrMore() {
-		if g, ok := read(item, "a glob, such as \"**/*.js\", or a list of globs", grammar.Glob); ok {
+		if g, ok := reading.Text(item, "a glob, such as \"**/*.js\", or a list of globs", grammar.Glob); ok {
 			globs = append(globs, g)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/musterdev/muster/platform/fleet/grammar"
+	"github.com/musterdev/muster/platform/fleet/reading"
 	"github.com/musterdev/muster/strictyaml"
 )
 
@@ -21,12 +22,12 @@ func (l *loader) declareTelemetry(n *strictyaml.Node, set func(func(*Fleet))) {
 	url := grammar.URL("http", "https")
 	n.Fields("telemetry", strictyaml.Fields{
 		"endpoint": func(n *strictyaml.Node) {
-			if v, ok := read(n, "a URL", url); ok && l.references(n, v) {
+			if v, ok := reading.Text(n, "a URL", url); ok && l.references(n, v) {
 				set(func(t *Fleet) { t.places["telemetry"] = n.Place; t.Telemetry.Endpoint = v })
 			}
 		},
 		"export": func(n *strictyaml.Node) {
-			if v, ok := read(n, "a URL", url); ok {
+			if v, ok := reading.Text(n, "a URL", url); ok {
 				set(func(t *Fleet) { t.Telemetry.Export = v })
 			}
 		},
@@ -46,7 +47,7 @@ func readRetention(n *strictyaml.Node) (map[string]time.Duration, bool) {
 	}
 	kept, all := map[string]time.Duration{}, true
 	for _, p := range n.Each("services to how long their traces and logs are kept") {
-		named := p.Name == OtherServices || key(p, grammar.Label)
+		named := p.Name == OtherServices || reading.Key(p, grammar.Label)
 		v, ok := p.Value.Duration(minRetention, maxRetention)
 		kept[p.Name], all = v, all && ok && named
 	}

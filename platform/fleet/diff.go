@@ -42,7 +42,7 @@ func Diff(before, after *Fleet) Changes {
 	if after == nil {
 		after = &Fleet{}
 	}
-	c := Changes{Routes: !slices.EqualFunc(before.Routes(), after.Routes(), sameRoute)}
+	c := Changes{Routes: !slices.EqualFunc(before.Routes(), after.Routes(), Route.Same)}
 	c.Fleet = differing(before.settings(), after.settings())
 	told := slices.ContainsFunc(c.Fleet, func(key string) bool { return slices.Contains(toldToAll, key) })
 	for _, old := range before.Services {
@@ -74,6 +74,10 @@ type setting struct {
 	value any
 }
 
+// EdgeTCP is how Changes.Fleet names the ports of connections, which a running edge can
+// change, unlike its others.
+const EdgeTCP = "edge.tcp"
+
 // toldToAll are the settings of the fleet that every instance is told.
 var toldToAll = []string{"bus", "environment", "fleet", "telemetry"}
 
@@ -86,7 +90,8 @@ func (f *Fleet) settings() []setting {
 		{"broker", []any{f.Events(), f.Broker}},
 		{"bus", f.Bus},
 		{"control", f.Control},
-		{"edge", f.Edge},
+		{"edge", [2]int{f.Edge.Port, f.Edge.Local}},
+		{EdgeTCP, f.Edge.TCP},
 		{"environment", f.EnvironmentName},
 		{"fleet", f.Name},
 		{"on", f.On},
@@ -122,6 +127,7 @@ func (s Service) settings() []setting {
 		{"route", routes},
 		{"run", s.Run},
 		{"secrets", s.Secrets},
+		{"speaks", s.TCP},
 		{"stop_grace", s.StopGrace},
 		{"version", s.Version},
 		{"watch", s.Watch},
@@ -139,9 +145,4 @@ func differing(a, b []setting) []string {
 		}
 	}
 	return keys
-}
-
-func sameRoute(a, b Route) bool {
-	return compareRoutes(a, b) == 0 && a.GRPC == b.GRPC && a.Service == b.Service &&
-		slices.Equal(a.Versions, b.Versions)
 }

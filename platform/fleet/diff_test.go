@@ -54,6 +54,9 @@ func TestDiff(t *testing.T) {
 			name: "told to all", old: "fleet: shop", new: "fleet: shop\nbus: nats://n:1",
 			want: Changes{Changed: []Change{{"a", nil, true}, {"b", nil, true}}, Fleet: []string{"bus"}},
 		},
+		{name: "ports of the edge", old: "fleet: shop", new: "fleet: shop\nedge: {port: 1, local: 2}", want: Changes{Fleet: []string{"edge"}}},
+		{name: "connections", old: "fleet: shop", new: "fleet: shop\nedge: {tcp: {5432: a}}", want: Changes{Fleet: []string{EdgeTCP}}},
+		{name: "speaks", old: "{run: ./b}", new: "{run: ./b, speaks: tcp}", want: Changes{Changed: []Change{{"b", []string{"ready", "speaks"}, true}}}},
 		{
 			name: "broker", old: "fleet: shop", new: "fleet: shop\nbroker: {}",
 			want: Changes{Fleet: []string{"broker"}},

@@ -100,6 +100,9 @@ type Owner struct {
 type Edge struct {
 	Port  int // TCP port on 127.0.0.1; 0: any free one
 	Local int // where programs of this machine call services by name; 0: nowhere
+
+	// TCP are the ports on 127.0.0.1 whose connections are passed on as they are, sorted.
+	TCP []TCPPort
 }
 
 // Control is the setting of the control engine.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/musterdev/muster/platform/fleet/grammar"
+	"github.com/musterdev/muster/platform/fleet/probe"
 	"github.com/musterdev/muster/strictyaml"
 )
 
@@ -85,7 +86,7 @@ func (l *loader) plan(environment string) *Fleet {
 func (l *loader) planService(d *declaration, environment string) Service {
 	s := draft{Service: Service{
 		Name: d.name, Dir: filepath.Dir(d.file.Abs), Replicas: 1, Version: DefaultVersion, Zone: DefaultZone,
-		Weight: DefaultWeight, Ready: defaultReady(), StopGrace: DefaultStopGrace, places: map[string]Place{"": d.place},
+		Weight: DefaultWeight, Ready: probe.DefaultReady(), StopGrace: DefaultStopGrace, places: map[string]Place{"": d.place},
 	}}
 	settings := [][]func(*draft){d.settings}
 	var single [][]func(*draft)
@@ -102,6 +103,9 @@ func (l *loader) planService(d *declaration, environment string) Service {
 	}
 	if s.Database.Engine != "" && !s.fixed && s.common.Engine != "" {
 		s.Database, s.places["database"] = s.common, s.commonPlace
+	}
+	if s.TCP && s.Ready.Assumed {
+		s.Ready.Kind, s.Ready.Path, s.Ready.Assumed = ProbeTCP, "", false
 	}
 	return s.Service
 }

@@ -168,6 +168,7 @@ func TestSchemaKnowsTheSameKeys(t *testing.T) {
 		{"live", "{fleet: f, services: {a: {run: a, live: {qqqqq: 1}}}}", schema.Defs["live"].AnyOf[1].Properties},
 		{"owner", "{fleet: f, owners: {a: {qqqqq: 1}}}", schema.Defs["owner"].Properties},
 		{"edge", "{fleet: f, edge: {qqqqq: 1}}", schema.Defs["edge"].Properties},
+		{"tcp", "{fleet: f, edge: {tcp: {1: {qqqqq: 1}}}}", schema.Defs["tcp"].AnyOf[1].Properties},
 		{"control", "{fleet: f, control: {qqqqq: 1}}", schema.Defs["control"].Properties},
 		{"calls", "{fleet: f, services: {a: {run: a, calls: {qqqqq: 1}}}}", schema.Defs["calls"].Properties},
 		{"broker", "{fleet: f, broker: {qqqqq: 1}}", schema.Defs["broker"].Properties},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/musterdev/muster/call/policy"
+	"github.com/musterdev/muster/platform/fleet/probe"
 )
 
 // Service is one service of the fleet, as the chosen environment wants it.
@@ -39,6 +40,11 @@ type Service struct {
 	Weight   int    // share of traffic of one instance beside its siblings, 1 to 1000
 	Port     int    // fixed PORT of a program that cannot choose; 0: given by the supervisor
 	GRPCPort int    // the same for GRPC_PORT
+
+	// TCP says that a protocol of the service's own is spoken at PORT, not HTTP. Then
+	// callers find it at its endpoint "tcp", and it is ready when it accepts connections,
+	// unless the file says otherwise.
+	TCP bool
 
 	Ready Probe // asked from the start on; Kind is never empty
 	Live  Probe // asked once ready; Kind "" means none
@@ -96,35 +102,16 @@ type Subscription struct {
 	Path  string // where they are posted, "/events"
 }
 
+// Probe asks an instance how it is.
+type Probe = probe.Probe
+
 // ProbeKind is the way a probe asks.
-type ProbeKind string
+type ProbeKind = probe.Kind
 
 // The kinds of a probe.
 const (
-	ProbeHTTP ProbeKind = "http" // GET Path on PORT: a status of 200 to 399 is a yes
-	ProbeGRPC ProbeKind = "grpc" // grpc.health.v1.Health/Check on GRPC_PORT
-	ProbeTCP  ProbeKind = "tcp"  // PORT accepts a connection
-	ProbeNone ProbeKind = "none" // the process runs
+	ProbeHTTP = probe.HTTP // GET Path on PORT: a status of 200 to 399 is a yes
+	ProbeGRPC = probe.GRPC // grpc.health.v1.Health/Check on GRPC_PORT
+	ProbeTCP  = probe.TCP  // PORT accepts a connection
+	ProbeNone = probe.None // the process runs
 )
-
-// Probe asks an instance how it is.
-type Probe struct {
-	Kind     ProbeKind
-	Path     string        // of ProbeHTTP
-	Interval time.Duration // between two questions
-	Timeout  time.Duration // of one question
-	Within   time.Duration // Ready only: from start to the first yes
-	Failures int           // so many noes in a row are a no
-
-	// Assumed says that the file names no probe. The program may not know one,
-	// so 404 is a yes as well.
-	Assumed bool
-}
-
-// defaultReady is the readiness of a service that names none.
-func defaultReady() Probe {
-	return Probe{
-		Kind: ProbeHTTP, Path: "/readyz", Interval: time.Second, Timeout: 2 * time.Second,
-		Within: 30 * time.Second, Failures: 3, Assumed: true,
-	}
-}

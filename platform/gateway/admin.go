@@ -35,8 +35,12 @@ func (e *edge) adminHandler() http.Handler {
 	}
 	handle("GET /v1/routes", func(*http.Request) (any, error) { return e.gateway.Table(), nil })
 	handle("PUT /v1/routes", func(r *http.Request) (any, error) { return e.putRoutes(r) })
+	handle("GET /v1/tcp", func(*http.Request) (any, error) { return e.tcpStatus(), nil })
+	handle("PUT /v1/tcp", func(r *http.Request) (any, error) { return e.putTCP(r) })
 	handle("POST /v1/drain/{instance}", func(r *http.Request) (any, error) { return e.drainInstance(r) })
-	mux.Handle("GET /v1/calls", seen.Handler(func() seen.Process { return seen.Process{Service: "edge", Calls: e.caller.Stats()} }))
+	mux.Handle("GET /v1/calls", seen.Handler(func() seen.Process {
+		return seen.Process{Service: "edge", Calls: append(e.caller.Stats(), e.tcp.Calls()...), Admission: e.valve.Stats()}
+	}))
 	handle("GET /v1/status", func(*http.Request) (any, error) { return e.status(), nil })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(e.metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/musterdev/muster/call/discovery"
@@ -42,6 +40,10 @@ type Config struct {
 	Services []string `json:"services,omitempty"`
 	// TCP are the listeners of connections that are not HTTP, by host:port: see package l4.
 	TCP map[string]l4.Routes `json:"tcp,omitempty"`
+	// TCPFile is the file with these listeners, an admin.TCP. It is read at the start, when
+	// it is there in place of TCP, and written whenever others are taken into use. "" keeps
+	// nothing.
+	TCPFile string `json:"tcp_file,omitempty"`
 
 	// Telemetry makes spans and logs; its owner shuts it down. nil: trace ids are
 	// passed on, nothing else.
@@ -94,15 +96,7 @@ func (c Config) check() error {
 	if c.Local < 0 || c.Local > 65535 {
 		return fmt.Errorf("local: %d is not a port: it must be from 1 to 65535, or 0 for none", c.Local)
 	}
-	for _, addr := range slices.Sorted(maps.Keys(c.TCP)) {
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			return fmt.Errorf("tcp: %q is not host:port: %w", addr, err)
-		}
-		if err := c.TCP[addr].Validate(); err != nil {
-			return fmt.Errorf("tcp: %s: %w", addr, err)
-		}
-	}
-	return nil
+	return l4.Validate(c.TCP)
 }
 
 // DefaultListen is where an edge listens that is not told.

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net"
 	"slices"
@@ -23,13 +22,11 @@ type entrance struct {
 	engine Engine
 }
 
-var _ Engine = (*l4.Proxy)(nil)
-
 // inside is what an edge has for the entrances of the fleet's own programs.
 type inside struct {
 	from   discovery.Resolver // with the instances that are drained here
 	access *accesslog.Log     // nil: none
-	tcp    []*l4.Proxy
+	tcp    *l4.Ports
 	ways   []entrance
 }
 
@@ -39,23 +36,7 @@ func (e *edge) openInside(ctx context.Context, telemetry *observe.Telemetry, clo
 	if err := e.openLocal(ctx, telemetry, closing); err != nil {
 		return err
 	}
-	for _, addr := range slices.Sorted(maps.Keys(e.cfg.TCP)) {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
-		if err != nil {
-			return fmt.Errorf("the edge cannot listen on %s: %w: choose another port or end the program that has it", addr, err)
-		}
-		closing.add(func() error { _ = l.Close(); return nil }) // most often the engine has
-		proxy, err := l4.New(l4.Config{Resolver: e.drain, Routes: e.cfg.TCP[addr], Wait: e.cfg.Wait, Log: e.log})
-		if err != nil {
-			return fmt.Errorf("tcp: %s: %w", addr, err)
-		}
-		if err := proxy.Register(e.metrics, addr); err != nil {
-			return err
-		}
-		e.tcp = append(e.tcp, proxy)
-		e.ways = append(e.ways, entrance{"connections at " + addr, l, proxy})
-	}
-	return nil
+	return e.openTCP(ctx, closing)
 }
 
 func (e *edge) openLocal(ctx context.Context, telemetry *observe.Telemetry, closing *closers) error {
@@ -101,9 +82,5 @@ func (e *edge) names(ctx context.Context) ([]string, error) {
 
 // inFlight returns how much is under way at an instance, by all entrances.
 func (e *edge) inFlight(id string) int64 {
-	n := e.caller.InFlight(id)
-	for _, p := range e.tcp {
-		n += p.InFlight(id)
-	}
-	return n
+	return e.caller.InFlight(id) + e.tcp.InFlight(id)
 }

@@ -85,12 +85,7 @@ func TestTCP(t *testing.T) {
 			}()
 		}
 	}()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := free.Addr().String()
-	_ = free.Close()
+	addr := freeAddr(t)
 	reg := &registry{}
 	reg.View("db").Set([]discovery.Instance{{ID: "db-1", Service: "db", State: discovery.Ready, Endpoints: map[string]string{l4.Endpoint: db.Addr().String()}}})
 	r := run(t, gateway.Config{Resolver: reg, TCP: map[string]l4.Routes{addr: {Default: l4.Target{Service: "db"}}}})
@@ -119,9 +114,9 @@ func TestTCP(t *testing.T) {
 
 func TestInsideConfig(t *testing.T) {
 	for want, cfg := range map[string]gateway.Config{
-		"local: 70000":                 {Local: 70000},
-		`tcp: "5432" is not host:port`: {TCP: map[string]l4.Routes{"5432": {Default: l4.Target{Service: "db"}}}},
-		"tcp: 127.0.0.1:5432: ":        {TCP: map[string]l4.Routes{"127.0.0.1:5432": {}}},
+		"local: 70000":                    {Local: 70000},
+		`tcp: "5432" is not host:port`:    {TCP: map[string]l4.Routes{"5432": {Default: l4.Target{Service: "db"}}}},
+		"tcp: 127.0.0.1:5432: the routes": {TCP: map[string]l4.Routes{"127.0.0.1:5432": {}}},
 	} {
 		cfg.Admin, cfg.Resolver = "x.sock", &registry{}
 		if err := gateway.Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), want) {

@@ -44,6 +44,7 @@ type edge struct {
 	drain   *drain.Resolver
 	caller  *call.Caller
 	gateway *proxy.Gateway
+	valve   proxy.Valve
 	metrics *prometheus.Registry
 	listen  string
 	started time.Time
@@ -98,7 +99,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 func (e *edge) build(closing *closers) error {
 	resolver := e.cfg.Resolver
 	if resolver == nil {
-		client, err := discovery.NewClient(discovery.ClientConfig{URL: e.cfg.Registry, Dir: e.cfg.StateDir, Log: e.log})
+		client, err := discovery.NewClient(discovery.ClientConfig{URL: e.cfg.Registry, Service: "edge", Dir: e.cfg.StateDir, Log: e.log})
 		if err != nil {
 			return fmt.Errorf("registry: %w", err)
 		}
@@ -122,6 +123,7 @@ func (e *edge) build(closing *closers) error {
 	}
 	e.gateway, err = proxy.New(proxy.Config{
 		Caller: e.caller, Resolver: e.drain, Metrics: e.metrics, Log: access, Faults: e.log, AnswerTimeout: e.cfg.AnswerTimeout,
+		Valve: &e.valve,
 	})
 	if err != nil {
 		return err
@@ -153,7 +155,7 @@ func (e *edge) openLog(closing *closers) (*accesslog.Log, error) {
 
 func (e *edge) serve(ctx context.Context, engine Engine, traffic, admin net.Listener) error {
 	orders := &http.Server{Handler: e.adminHandler(), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(e.log.Handler(), slog.LevelDebug)}
-	failed := make(chan error, 2+len(e.ways))
+	failed := make(chan error, 3+len(e.ways))
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := engine.Serve(traffic); err != nil {
@@ -165,6 +167,16 @@ func (e *edge) serve(ctx context.Context, engine Engine, traffic, admin net.List
 			failed <- fmt.Errorf("the admin socket %s failed: %w", e.cfg.Admin, err)
 		}
 	})
+	failing, settled := context.WithCancel(context.WithoutCancel(ctx))
+	defer settled()
+	serving.Go(func() {
+		select {
+		case err := <-e.tcp.Failed():
+			failed <- err
+		case <-failing.Done():
+		}
+	})
+	serving.Go(func() { e.valve.Watch(failing) })
 	for _, way := range e.ways {
 		serving.Go(func() {
 			if err := way.engine.Serve(way.listen); err != nil {
@@ -193,7 +205,13 @@ func (e *edge) serve(ctx context.Context, engine Engine, traffic, admin net.List
 			}
 		})
 	}
+	ending.Go(func() {
+		if cut := e.tcp.Shutdown(end); cut != nil {
+			e.log.Warn("connections were cut off at the end's bound", "bound", e.cfg.EndWithin.String())
+		}
+	})
 	ending.Wait()
+	settled()
 	_ = orders.Close() // orders are not for an edge that ends
 	serving.Wait()
 	return err

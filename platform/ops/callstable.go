@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/musterdev/muster/call/admission"
@@ -60,9 +61,14 @@ func (c Calls) Write(out io.Writer) error {
 			for _, n := range a.Admitted {
 				admitted += n
 			}
-			_, _ = fmt.Fprintf(w, "%s\t%d of %d\t%d\t%d\t%s\n", caller(s.Process), a.InFlight, a.Limit, a.Waiting, admitted, turned(a))
+			places := fmt.Sprintf("%d of %d", a.InFlight, a.Limit)
+			if a.Limit == 0 { // the edge's, which has none
+				places = "-"
+			}
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\n", caller(s.Process), places, a.Waiting, admitted, turned(a))
 		}
 	}
+	c.writeLimits(w)
 	for i, m := range c.Missing {
 		if i == 0 {
 			_, _ = fmt.Fprintln(w)
@@ -73,6 +79,21 @@ func (c Calls) Write(out io.Writer) error {
 		return err
 	}
 	return c.WriteUnusual(out)
+}
+
+// writeLimits writes how callers stand with what servers let them ask, where one does.
+func (c Calls) writeLimits(w *tabwriter.Writer) {
+	first := true
+	for _, s := range c.Callers {
+		for _, l := range s.Limits {
+			if first {
+				_ = w.Flush()
+				_, _ = fmt.Fprintln(w, "\nSERVER\tASKED BY\tMAY ASK\tALLOWED\tREFUSED")
+			}
+			first = false
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\n", caller(s.Process), l.Caller, l.Rate, l.Allowed, l.Refused)
+		}
+	}
 }
 
 func writeRoute(w io.Writer, from, to string, r seen.Route) {

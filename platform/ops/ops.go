@@ -52,6 +52,9 @@ type Fleet struct {
 func Of(st supervise.Status) *Fleet {
 	f := &Fleet{Broker: st.EventsURL}
 	for _, s := range st.Services {
+		if slices.ContainsFunc(s.Instances, func(i instance.Status) bool { return i.TCP }) {
+			continue // it has nothing of the kind, and does not understand the question
+		}
 		one := Service{Name: s.Name, Stopped: s.Want == 0 && len(s.Instances) == 0}
 		for _, i := range s.Instances {
 			if i.Phase == instance.Ready && i.Port != 0 {

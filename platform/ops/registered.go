@@ -21,6 +21,7 @@ func Registered(c discovery.Catalog, brokerName string) *Fleet {
 		}
 		switch {
 		case len(instances) == 0:
+		case slices.ContainsFunc(instances, func(i discovery.Instance) bool { return i.Endpoints[discovery.TCP] != "" }): // nothing to ask
 		case name != brokerName:
 			f.Services = append(f.Services, one)
 		case len(one.URLs) > 0:

@@ -21,7 +21,7 @@ func columns(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0
 // WriteStatus writes what runs, for people.
 func WriteStatus(out io.Writer, st supervise.Status) error {
 	w := columns(out)
-	_, _ = fmt.Fprintln(w, "INSTANCE\tSTATE\tPID\tHTTP\tGRPC\tUPTIME\tRESTARTS\tLAST EXIT")
+	_, _ = fmt.Fprintln(w, "INSTANCE\tSTATE\tPID\tPORT\tGRPC\tUPTIME\tRESTARTS\tLAST EXIT")
 	number := func(n int) string {
 		if n == 0 {
 			return "-"

@@ -48,6 +48,9 @@ func fixedPorts(f *fleet.Fleet) []ports.Fixed {
 	if f.Edge.Local != 0 {
 		fixed = append(fixed, ports.Fixed{Port: f.Edge.Local, Who: "calls by name", Setting: "edge.local in muster.yaml"})
 	}
+	for _, p := range f.Edge.TCP {
+		fixed = append(fixed, ports.Fixed{Port: p.Port, Who: "connections", Setting: "edge.tcp in muster.yaml"})
+	}
 	if f.Control.DNS != 0 {
 		fixed = append(fixed, ports.Fixed{Port: f.Control.DNS, Who: "DNS", Setting: "control.dns in muster.yaml"})
 	}

@@ -180,3 +180,19 @@ func FuzzRoute(f *testing.F) {
 		}
 	})
 }
+
+func TestServerName(t *testing.T) {
+	for _, good := range []string{"a.example", "*.a.example", "localhost", "*.com", "xn--bcher-kva.example", "a-b.c1"} {
+		if got, err := grammar.ServerName(good); err != nil || got != good {
+			t.Errorf("%q: %q, %v", good, got, err)
+		}
+	}
+	for bad, want := range map[string]string{
+		"": "is no DNS name", "*": "is no DNS name", "*.": "is no DNS name", "a..b": "is no DNS name", "a.*.b": "is no DNS name", "-a.b": "is no DNS name",
+		"a.b:443": "is no DNS name", strings.Repeat("a.", 127) + "a": "is no DNS name", "A.Example": `write "a.example"`, "*.A.b": `write "*.a.b"`,
+	} {
+		if _, err := grammar.ServerName(bad); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v; want %s", bad, err, want)
+		}
+	}
+}

@@ -118,3 +118,17 @@ func Short(s string) string {
 	}
 	return s
 }
+
+// ServerName accepts a DNS name in lower case that TLS clients ask for, or "*." and one,
+// which stands for all names that have one label more.
+func ServerName(s string) (string, error) {
+	name := strings.TrimPrefix(s, "*.")
+	lower := strings.ToLower(name)
+	switch {
+	case len(lower) > 253 || !host.MatchString(lower):
+		return "", fmt.Errorf("%q is no DNS name; write one such as \"db.example.com\", or \"*.example.com\" for all below it", Short(s))
+	case lower != name:
+		return "", fmt.Errorf("%q is not canonical; write %q", Short(s), Short(strings.ToLower(s)))
+	}
+	return s, nil
+}

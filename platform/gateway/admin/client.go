@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/musterdev/muster/call/seen"
+	"github.com/musterdev/muster/platform/gateway/l4"
 	"github.com/musterdev/muster/platform/gateway/route"
 	"github.com/musterdev/muster/problem"
 )
@@ -51,6 +52,23 @@ func (c *Client) Routes(ctx context.Context) ([]route.Route, error) {
 	var doc route.Document
 	err := c.call(ctx, http.MethodGet, "/v1/routes", nil, &doc)
 	return doc.Routes, err
+}
+
+// SetTCP has the edge accept connections at these addresses and no others, and keep that
+// over restarts. Connections that are open stay. The old ports stay when the edge refuses
+// these: with InvalidArgument, or with Unavailable when an address is taken.
+func (c *Client) SetTCP(ctx context.Context, ports map[string]l4.Routes) error {
+	if ports == nil {
+		ports = map[string]l4.Routes{}
+	}
+	return c.call(ctx, http.MethodPut, "/v1/tcp", TCP{Ports: ports}, nil)
+}
+
+// TCP returns how the ports of connections stand, by number.
+func (c *Client) TCP(ctx context.Context) ([]Port, error) {
+	var list []Port
+	err := c.call(ctx, http.MethodGet, "/v1/tcp", nil, &list)
+	return list, err
 }
 
 // Drain has the edge choose an instance no more and waits until nothing of it is in

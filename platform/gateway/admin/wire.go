@@ -3,13 +3,23 @@
 //
 //	PUT  /v1/routes                     take a new table into use; 400 keeps the old one
 //	GET  /v1/routes                     the table in use
+//	PUT  /v1/tcp                        take other ports of connections into use; 400 and 503 keep the old ones
+//	GET  /v1/tcp                        how they stand, a list of Port
 //	POST /v1/drain/{instance}?wait=10s  choose it no more, wait until it has nothing in flight
 //	GET  /v1/status                     what the edge knows of itself
 //	GET  /v1/calls                      how its calls stand, a seen.Process
 //	GET  /metrics                       Prometheus' text format
 package admin
 
-import "time"
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/musterdev/muster/platform/gateway/l4"
+	"github.com/musterdev/muster/problem"
+)
 
 // Bounds of the wait in a drain.
 const (
@@ -41,4 +51,45 @@ type Instance struct {
 	Version  string `json:"version,omitempty"`
 	State    string `json:"state"`
 	InFlight int64  `json:"in_flight"`
+}
+
+// MaxTCP bounds a TCP as it is written, in bytes.
+const MaxTCP = 4 << 20
+
+// TCP are the ports of connections that are not HTTP, by address, host:port.
+type TCP struct {
+	Ports map[string]l4.Routes `json:"ports"`
+}
+
+// ParseTCP reads a TCP as JSON, without unknown members. Its error is an InvalidArgument
+// *problem.Error.
+func ParseTCP(data []byte) (TCP, error) {
+	if len(data) > MaxTCP {
+		return TCP{}, problem.New(problem.InvalidArgument, "the ports of connections have more than %d bytes", MaxTCP)
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	var doc TCP
+	err := d.Decode(&doc)
+	if err == nil && d.More() {
+		err = errTrailing
+	}
+	if err != nil {
+		return TCP{}, problem.Wrap(err, problem.InvalidArgument, "the ports of connections cannot be read: %s", err)
+	}
+	return doc, l4.Validate(doc.Ports)
+}
+
+var errTrailing = errors.New("there is more after the document")
+
+// Port is how an address stands at which the edge accepts connections.
+type Port struct {
+	Listen   string           `json:"listen"`           // host:port
+	Closed   bool             `json:"closed,omitempty"` // it accepts no more, as the port was taken out; connections are left
+	Routes   l4.Routes        `json:"routes"`           // where new ones go
+	Open     int64            `json:"open"`             // connections
+	Accepted int64            `json:"accepted"`         // since the port was opened
+	Ends     map[string]int64 `json:"ends"`             // connections that ended, by how, such as "ended" or "no_instance": see l4.End
+	In       int64            `json:"in"`               // bytes from clients
+	Out      int64            `json:"out"`              // bytes to clients
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // Endpoint is the name of the endpoint that a Target means which names none.
-const Endpoint = "tcp"
+const Endpoint = discovery.TCP
 
 // Target is where connections go.
 type Target struct {
@@ -32,7 +32,12 @@ type Routes struct {
 	// that have one label more than example.com. With any, a client has to speak first: one
 	// that waits for its server's greeting is cut off after Config.Hello.
 	Names map[string]Target `json:"names,omitempty"`
+	// IdleSeconds is how long a connection may be silent; 0 means Config.Idle.
+	IdleSeconds int `json:"idle_seconds,omitempty"`
 }
+
+// maxIdleSeconds is a year.
+const maxIdleSeconds = 366 * 24 * 3600
 
 // Validate returns nil, or an InvalidArgument *problem.Error that names all that is wrong.
 func (r Routes) Validate() error {
@@ -44,6 +49,9 @@ func (r Routes) Validate() error {
 		if t.Endpoint != "" && !discovery.ValidName(t.Endpoint) {
 			e = e.WithField(field+".endpoint", fmt.Sprintf("%.80q is not the name of an endpoint, such as %s", t.Endpoint, Endpoint))
 		}
+	}
+	if r.IdleSeconds < 0 || r.IdleSeconds > maxIdleSeconds {
+		e = e.WithField("idle_seconds", fmt.Sprintf("must be from 1 to %d, or 0 for the usual", maxIdleSeconds))
 	}
 	if len(r.Names) == 0 || r.Default != (Target{}) {
 		target("default", r.Default)
@@ -74,6 +82,19 @@ func validServerName(s string) bool {
 	return true
 }
 
+// services are those that connections may go to.
+func (r Routes) services() []string {
+	var names []string
+	if r.Default != (Target{}) {
+		names = append(names, r.Default.Service)
+	}
+	for _, t := range r.Names {
+		names = append(names, t.Service)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // find returns the target of a client that asked for name, in lower case; "" asks for none.
 func (r Routes) find(name string) (Target, bool) {
 	t, ok := r.Names[name]
@@ -95,6 +116,9 @@ type Config struct {
 	// counts for a side too that takes nothing of what the other sends. 0 means 1 h, as
 	// pools of database connections keep theirs for long.
 	Idle time.Duration
+	// EndIdle takes the place of Idle when Ports are shut down: a pool that keeps
+	// connections for later is not to hold up the end. 0 means 1 s.
+	EndIdle time.Duration
 	// Hello bounds the wait for a TLS client's first message. 0 means 5 s.
 	Hello time.Duration
 	// Connect bounds one attempt to reach an instance. 0 means 2 s.
@@ -107,11 +131,14 @@ type Config struct {
 	Max int
 	// Dial opens connections to instances; nil means TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
-	Log  *slog.Logger // nil logs nothing
+	// Listen opens the listeners of Ports; nil means TCP.
+	Listen func(ctx context.Context, addr string) (net.Listener, error)
+	Log    *slog.Logger // nil logs nothing
 }
 
 func (c Config) withDefaults() Config {
 	c.Idle = cmp.Or(c.Idle, time.Hour)
+	c.EndIdle = cmp.Or(c.EndIdle, time.Second)
 	c.Hello = cmp.Or(c.Hello, 5*time.Second)
 	c.Connect = cmp.Or(c.Connect, 2*time.Second)
 	c.Wait = cmp.Or(c.Wait, 3*time.Second)
@@ -119,6 +146,11 @@ func (c Config) withDefaults() Config {
 	if c.Dial == nil {
 		dialer := &net.Dialer{KeepAlive: 15 * time.Second}
 		c.Dial = func(ctx context.Context, addr string) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", addr) }
+	}
+	if c.Listen == nil {
+		c.Listen = func(ctx context.Context, addr string) (net.Listener, error) {
+			return (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+		}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

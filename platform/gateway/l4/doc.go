@@ -7,6 +7,9 @@
 // for (SNI, RFC 6066, 3) decides. It is read from the first message, which is passed on
 // like all that follows; nothing is decrypted, and no certificate is needed here.
 //
+// A Proxy is what one listener does; Ports are listeners that come and go by order while
+// connections stay.
+//
 // A connection ends as the two ends would end it between themselves: each may say that it
 // has no more to send and still hear the other (half-close), and a reset on one side is a
 // reset on the other.

@@ -51,3 +51,21 @@ func Example() {
 	fmt.Printf("%s\n", said)
 	// Output: hello from the database
 }
+
+// Ports that come and go: a connection outlives the port at which it came.
+func ExamplePorts() {
+	fleet := discovery.Fixed(map[string][]discovery.Instance{"db": {{ID: "db-1", Endpoints: map[string]string{l4.Endpoint: "127.0.0.1:6379"}}}})
+	ports := l4.NewPorts(l4.Config{Resolver: fleet})
+	defer func() { _ = ports.Shutdown(context.Background()) }()
+
+	err := ports.Set(context.Background(), map[string]l4.Routes{"127.0.0.1:0": {Default: l4.Target{Service: "db"}}})
+	fmt.Println(err, len(ports.List()))
+	err = ports.Set(context.Background(), nil) // none any more
+	fmt.Println(err)
+	err = ports.Set(context.Background(), map[string]l4.Routes{"127.0.0.1:0": {Default: l4.Target{Service: "DB"}}})
+	fmt.Println(err)
+	// Output:
+	// <nil> 1
+	// <nil>
+	// invalid_argument: tcp: 127.0.0.1:0: the routes of connections are not valid (default.service: "DB" is not the name of a service: a-z, 0-9 and '-', at most 63, beginning with a letter)
+}

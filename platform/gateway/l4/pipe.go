@@ -24,7 +24,7 @@ var errIdle = errors.New("idle for too long")
 // read no faster than the other takes it.
 type pipe struct {
 	client, instance net.Conn
-	idle             time.Duration
+	idle             atomic.Int64  // ns
 	buffers          *sync.Pool    // of *[flowing]byte
 	in, out          *atomic.Int64 // bytes from the client, and to it
 
@@ -134,16 +134,27 @@ func (p *pipe) write(to net.Conn, b []byte, count *atomic.Int64) error {
 // more gives a side that ran into its deadline more time, when something moved since the
 // deadline was set: so one is set once in a while instead of with each read and write.
 func (p *pipe) more(set func(time.Time) error) error {
-	until := time.Unix(0, p.moved.Load()).Add(p.idle)
-	if !time.Now().Before(until) {
-		return errIdle
+	for {
+		idle := p.idle.Load()
+		until := time.Unix(0, p.moved.Load()+idle)
+		if !time.Now().Before(until) {
+			return errIdle
+		}
+		if err := set(until); err != nil || p.idle.Load() == idle {
+			return err
+		}
 	}
-	return set(until)
+}
+
+// hurry makes the bound of silence a shorter one.
+func (p *pipe) hurry(idle time.Duration) {
+	p.idle.Store(int64(idle)) // before the deadlines: see more
+	_ = p.begin()             // ended already, if it fails
 }
 
 // begin sets the deadlines that more goes on with.
 func (p *pipe) begin() error {
-	until := time.Now().Add(p.idle)
+	until := time.Now().Add(time.Duration(p.idle.Load()))
 	return errors.Join(p.client.SetDeadline(until), p.instance.SetDeadline(until))
 }
 

@@ -1,6 +1,7 @@
 package l4
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 type Proxy struct {
 	cfg     Config
 	caller  *call.Caller
+	shared  bool // the caller is another's
 	routes  atomic.Pointer[Routes]
 	buffers sync.Pool
 	counts  counts
@@ -27,6 +29,8 @@ type Proxy struct {
 	mu        sync.Mutex
 	listeners map[net.Listener]bool
 	open      map[net.Conn]bool // of clients
+	pipes     map[*pipe]bool    // of the connections that have an instance
+	hurried   bool              // they may be silent for Config.EndIdle only
 	ending    bool
 	none      chan struct{} // closed when the last connection has ended after ending was set
 }
@@ -34,15 +38,22 @@ type Proxy struct {
 // New returns a Proxy. Its one error is that of Routes.Validate.
 func New(cfg Config) (*Proxy, error) {
 	cfg = cfg.withDefaults()
-	p := &Proxy{
-		cfg:    cfg,
-		caller: call.New(call.Config{Resolver: cfg.Resolver, Wait: cfg.Wait, Balance: balance.Config{Policy: balance.LeastLoaded}, Log: cfg.Log}),
-		// how fast an instance accepts says nothing of how busy its connections are
-		listeners: map[net.Listener]bool{}, open: map[net.Conn]bool{}, none: make(chan struct{}),
-	}
+	p := newProxy(cfg, newCaller(cfg))
+	return p, p.SetRoutes(cfg.Routes)
+}
+
+// newCaller returns what chooses instances: how fast one accepts says nothing of how busy
+// its connections are.
+func newCaller(cfg Config) *call.Caller {
+	return call.New(call.Config{Resolver: cfg.Resolver, Wait: cfg.Wait, Balance: balance.Config{Policy: balance.LeastLoaded}, Log: cfg.Log})
+}
+
+// newProxy returns a Proxy without routes; cfg has its defaults.
+func newProxy(cfg Config, caller *call.Caller) *Proxy {
+	p := &Proxy{cfg: cfg, caller: caller, listeners: map[net.Listener]bool{}, open: map[net.Conn]bool{}, pipes: map[*pipe]bool{}, none: make(chan struct{})}
 	p.ctx, p.cut = context.WithCancel(context.Background())
 	p.buffers.New = func() any { return new([flowing]byte) }
-	return p, p.SetRoutes(cfg.Routes)
+	return p
 }
 
 // SetRoutes takes other routes into use for connections that come from now on. Its error
@@ -52,11 +63,8 @@ func (p *Proxy) SetRoutes(r Routes) error {
 		return err
 	}
 	p.routes.Store(&r)
-	if r.Default != (Target{}) {
-		p.cfg.Resolver.View(r.Default.Service) // is followed before the first connection
-	}
-	for _, t := range r.Names {
-		p.cfg.Resolver.View(t.Service)
+	for _, service := range r.services() {
+		p.cfg.Resolver.View(service) // is followed before the first connection
 	}
 	return nil
 }
@@ -166,14 +174,16 @@ func (p *Proxy) serve(conn net.Conn) End {
 		return p.was(NoInstance)
 	}
 	defer ticket.Done()
-	return p.pass(conn, instance, began.read)
+	idle := cmp.Or(time.Duration(routes.IdleSeconds)*time.Second, p.cfg.Idle)
+	return p.pass(conn, instance, began.read, idle)
 }
 
 // pass passes bytes between the two sides until both have ended.
-func (p *Proxy) pass(conn, instance net.Conn, first []byte) End {
+func (p *Proxy) pass(conn, instance net.Conn, first []byte, idle time.Duration) End {
 	stop := context.AfterFunc(p.ctx, func() { reset(conn); reset(instance) })
 	defer stop()
-	both := &pipe{client: conn, instance: instance, idle: p.cfg.Idle, buffers: &p.buffers, in: &p.counts.in, out: &p.counts.out}
+	both := &pipe{client: conn, instance: instance, buffers: &p.buffers, in: &p.counts.in, out: &p.counts.out}
+	defer p.follow(both, idle)()
 	if both.begin() != nil {
 		reset(conn)
 		reset(instance)
@@ -183,17 +193,9 @@ func (p *Proxy) pass(conn, instance net.Conn, first []byte) End {
 	case err == nil:
 		return Ended
 	case errors.Is(err, errIdle):
-		return p.was(Idle)
+		return p.wasSilent()
 	}
 	return p.was(Broken)
-}
-
-// was returns how a connection ended, unless it did because the proxy does.
-func (p *Proxy) was(end End) End {
-	if p.ctx.Err() != nil {
-		return Cut
-	}
-	return end
 }
 
 // connect reaches an instance. The ticket is open until the connection ends.
@@ -225,35 +227,4 @@ func refuse(conn net.Conn, began hello) {
 		_, _ = io.Copy(io.Discard, io.LimitReader(conn, maxHello)) // what is not read would reset the alert away
 	}
 	_ = conn.Close() // it has been told
-}
-
-// Shutdown accepts no more connections and waits for those that are open. When ctx ends
-// it resets those that are left and returns ctx's error. Call it once.
-func (p *Proxy) Shutdown(ctx context.Context) error {
-	p.mu.Lock()
-	p.ending = true
-	for l := range p.listeners {
-		_ = l.Close() // Serve returns
-	}
-	if len(p.open) == 0 {
-		close(p.none)
-	}
-	p.mu.Unlock()
-	var err error
-	select {
-	case <-p.none:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	p.cut()
-	p.mu.Lock()
-	for conn := range p.open {
-		reset(conn) // also one that has no instance yet
-	}
-	p.mu.Unlock()
-	if err != nil {
-		<-p.none // all of them end by that
-	}
-	p.caller.Close()
-	return err
 }

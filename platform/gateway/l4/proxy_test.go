@@ -14,9 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
 	"github.com/musterdev/muster/call/discovery"
 	"github.com/musterdev/muster/platform/gateway/l4"
 )
@@ -365,33 +362,6 @@ func TestShutdown(t *testing.T) {
 			t.Errorf("%+v", r.Stats())
 		}
 	})
-}
-
-func TestMetrics(t *testing.T) {
-	r := start(t, l4.Config{Max: 1})
-	r.add("db", named(t, "db"))
-	reg := prometheus.NewRegistry()
-	if err := r.Register(reg, "databases"); err != nil {
-		t.Fatal(err)
-	}
-	expect(t, r.dial(), "db")
-	r.refused()
-	eventually(t, "counted", func() bool { return r.Stats().Out == 2 })
-	want := `
-		# HELP muster_l4_bytes_total Bytes that were passed on: in to instances, out to clients.
-		# TYPE muster_l4_bytes_total counter
-		muster_l4_bytes_total{direction="in",listener="databases"} 0
-		muster_l4_bytes_total{direction="out",listener="databases"} 2
-		# HELP muster_l4_connections_open TCP connections that are open.
-		# TYPE muster_l4_connections_open gauge
-		muster_l4_connections_open{listener="databases"} 1
-	`
-	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "muster_l4_bytes_total", "muster_l4_connections_open"); err != nil {
-		t.Error(err)
-	}
-	if n, err := testutil.GatherAndCount(reg, "muster_l4_connections_total"); err != nil || n != 8 {
-		t.Errorf("%d ends, %v", n, err)
-	}
 }
 
 func TestValidate(t *testing.T) {

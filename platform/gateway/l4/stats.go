@@ -1,10 +1,6 @@
 package l4
 
-import (
-	"sync/atomic"
-
-	"github.com/prometheus/client_golang/prometheus"
-)
+import "sync/atomic"
 
 // End is how a connection ended.
 type End int
@@ -65,32 +61,16 @@ func (p *Proxy) Stats() Stats {
 	return s
 }
 
-// Register gives a Proxy's counts to a registry, under the name of its listener.
-func (p *Proxy) Register(r prometheus.Registerer, listener string) error {
-	label := prometheus.Labels{"listener": listener}
-	return r.Register(&collector{
-		proxy: p,
-		open:  prometheus.NewDesc("muster_l4_connections_open", "TCP connections that are open.", nil, label),
-		ends:  prometheus.NewDesc("muster_l4_connections_total", "TCP connections that ended, by how.", []string{"end"}, label),
-		bytes: prometheus.NewDesc("muster_l4_bytes_total", "Bytes that were passed on: in to instances, out to clients.", []string{"direction"}, label),
-	})
-}
-
-type collector struct {
-	proxy             *Proxy
-	open, ends, bytes *prometheus.Desc
-}
-
-// Describe implements prometheus.Collector.
-func (c *collector) Describe(to chan<- *prometheus.Desc) { to <- c.open; to <- c.ends; to <- c.bytes }
-
-// Collect implements prometheus.Collector.
-func (c *collector) Collect(to chan<- prometheus.Metric) {
-	s := c.proxy.Stats()
-	to <- prometheus.MustNewConstMetric(c.open, prometheus.GaugeValue, float64(s.Open))
-	for e := range ends {
-		to <- prometheus.MustNewConstMetric(c.ends, prometheus.CounterValue, float64(s.Ends[e]), e.String())
+// add returns the sum of two.
+func (s Stats) add(other Stats) Stats {
+	sum := Stats{
+		Accepted: s.Accepted + other.Accepted, Open: s.Open + other.Open, In: s.In + other.In, Out: s.Out + other.Out,
+		Ends: map[End]int64{},
 	}
-	to <- prometheus.MustNewConstMetric(c.bytes, prometheus.CounterValue, float64(s.In), "in")
-	to <- prometheus.MustNewConstMetric(c.bytes, prometheus.CounterValue, float64(s.Out), "out")
+	for _, ends := range []map[End]int64{s.Ends, other.Ends} {
+		for end, n := range ends {
+			sum.Ends[end] += n
+		}
+	}
+	return sum
 }

@@ -220,7 +220,7 @@ func TestPassesOn(t *testing.T) {
 	sent := map[string]string{
 		"Muster-Priority": "critical", "Traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "Tracestate": "a=b",
 		"X-Request-Id": "abc-123", "X-Forwarded-For": "192.0.2.1", "X-Real-Ip": "192.0.2.1", "Authorization": "Bearer x",
-		"Idempotency-Key": "k", "Request-Timeout": "1500", "User-Agent": "", "Accept-Encoding": "gzip",
+		"Idempotency-Key": "k", "Request-Timeout": "1500", "User-Agent": "", "Accept-Encoding": "gzip", "Muster-Caller": "nightly",
 	}
 	r := request(t, "http://"+addr+"/catalog/x")
 	for name, v := range sent {

@@ -20,6 +20,7 @@ import (
 const (
 	MaxSteps    = 200 // of all flows together; each keeps two histograms of 190 KiB
 	MaxStages   = 1000
+	MaxVisitors = 100_000_000 // who arrive in all, by the stages' rates and times
 	maxInFlight = 1_000_000
 
 	defaultInFlight = 1000
@@ -99,6 +100,21 @@ func (p Plan) For() (sum time.Duration) {
 	return sum
 }
 
+// NeedsURL reports whether a step's path has to be joined to URL, and there is none.
+func (p Plan) NeedsURL() bool {
+	return p.URL == "" && slices.ContainsFunc(p.Flows, func(f Flow) bool {
+		return slices.ContainsFunc(f.Steps, func(s Step) bool { return s.Call == nil && !wholeURL(s.Path) })
+	})
+}
+
+// Visitors returns how many arrive, on the mean.
+func (p Plan) Visitors() (sum float64) {
+	for _, s := range p.Stages {
+		sum += float64(s.Rate+s.End()) / 2 * s.For.Seconds()
+	}
+	return sum
+}
+
 // Validate returns nil, or an error that names the first field out of its range. Run
 // calls it.
 func (p Plan) Validate() error {
@@ -118,6 +134,9 @@ func (p Plan) Validate() error {
 		if end := s.End(); s.For <= 0 || !(s.Rate >= 0 && s.Rate <= pace.MaxRate && end >= 0 && end <= pace.MaxRate) {
 			return fmt.Errorf("load: stage %d: from %s to %s for %s: rates are from 0 to %d/s, and the time more than 0", i+1, s.Rate, end, s.For, pace.MaxRate)
 		}
+	}
+	if n := p.Visitors(); n > MaxVisitors {
+		return fmt.Errorf("load: %.0f visitors would arrive; the most is %d: lower the rate or the time", n, MaxVisitors)
 	}
 	if _, ok := p.Arrivals.Known(); !ok {
 		return fmt.Errorf("load: arrivals are %s or %s; found %q", Poisson, Constant, p.Arrivals)

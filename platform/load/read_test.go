@@ -129,6 +129,20 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
+// A plan without a URL is half a plan, for who knows one.
+func TestParseLeavesTheURLToTheCaller(t *testing.T) {
+	p, err := load.Parse("x.yaml", []byte("load: {rate: 1/s, for: 1s, flow: [{request: /}]}"))
+	if err != nil || p.URL != "" || !p.NeedsURL() || p.Validate() == nil {
+		t.Fatalf("%+v, %v, %v", p, err, p.Validate())
+	}
+	if p.URL = "http://h"; p.NeedsURL() || p.Validate() != nil {
+		t.Error(p.Validate())
+	}
+	if _, err := load.Parse("x.yaml", []byte("load: {rate: 1/s, for: 1s, flaw: []}")); err == nil {
+		t.Error("it takes any key")
+	}
+}
+
 // Whatever the file, there is a plan that can be run or an error.
 func FuzzRead(f *testing.F) {
 	f.Add(shopping)

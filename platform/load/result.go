@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/musterdev/muster/platform/load/latency"
@@ -78,6 +79,28 @@ func (r Result) Held() bool {
 		return r.Void == "" && r.OK > 0 && r.Failed+r.Dropped == 0
 	}
 	return r.Void == ""
+}
+
+// Err returns nil where Held is true, else one line that says why not.
+func (r Result) Err() error {
+	var why []string
+	if r.Void != "" {
+		why = append(why, "the result is void: "+r.Void)
+	}
+	for _, v := range r.SLO {
+		if !v.Held {
+			why = append(why, fmt.Sprintf("%s (%s, wanted %s)", v.What, v.Measured, v.Target))
+		}
+	}
+	switch {
+	case r.Held():
+		return nil
+	case len(why) == 0 && r.OK == 0 && r.Failed+r.Dropped == 0:
+		why = append(why, "nobody came to an end")
+	case len(why) == 0:
+		why = append(why, fmt.Sprintf("%d of %d visits failed and %d were dropped", r.Failed, r.Offered-r.Cut, r.Dropped))
+	}
+	return fmt.Errorf("not held: %s", strings.Join(why, "; "))
 }
 
 // Lost returns the share of the visits that failed or were dropped, of those that were

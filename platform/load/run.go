@@ -28,6 +28,9 @@ type Config struct {
 	Client *http.Client  // nil means one of its own, with a connection kept for each visitor; its Jar is not used
 	MaxLag time.Duration // 0 means MaxLag
 	Each   func(Sample)  // told of every request, concurrently; it must be quick. May be nil
+	// Progress is told once a second how the run stands, from one goroutine, and not any
+	// more when Run has returned. May be nil.
+	Progress func(Progress)
 }
 
 // Sample is one request, as it is told to [Config.Each].
@@ -73,6 +76,7 @@ func Run(ctx context.Context, plan Plan, cfg Config) (Result, error) {
 	for _, f := range r.flows {
 		r.weights += f.weight
 	}
+	unwatched := r.watch()
 	offering := make(chan struct{})
 	go func() {
 		defer close(offering)
@@ -82,6 +86,7 @@ func Run(ctx context.Context, plan Plan, cfg Config) (Result, error) {
 	}()
 	<-offering
 	r.visits.Wait()
+	unwatched()
 	return r.tally.result(plan, cmp.Or(cfg.MaxLag, MaxLag), time.Since(r.began)), nil
 }
 

@@ -384,6 +384,7 @@ func TestRunRefusesAPlan(t *testing.T) {
 		"the time more than 0":    func(p *load.Plan) { p.Stages[0].For = 0 },
 		"rates are from 0":        func(p *load.Plan) { p.Stages[0].Rate = -1 },
 		"the most is 24h":         func(p *load.Plan) { p.Stages[0].For = 25 * time.Hour },
+		"the most is 100000000":   func(p *load.Plan) { p.Stages[0] = load.Stage{Rate: 2000, For: 24 * time.Hour} },
 		"at least one flow":       func(p *load.Plan) { p.Flows = nil },
 		"it has no steps":         func(p *load.Plan) { p.Flows = []load.Flow{{}} },
 		"more than 200 steps":     func(p *load.Plan) { p.Flows[0].Steps = make([]load.Step, 201) },

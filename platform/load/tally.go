@@ -27,6 +27,7 @@ type tally struct {
 	response   *latency.Histogram
 	service    *latency.Histogram
 	lag        *latency.Histogram
+	recent     *latency.Histogram // of responses; nil: nobody asks for it
 	steps      []*counted
 	priorities [resilience.Priorities]*counted
 	described  map[string]bool
@@ -97,6 +98,9 @@ func (t *tally) request(f *flow, s *step, out Sample) {
 	defer t.mu.Unlock()
 	t.response.Record(response)
 	t.service.Record(service)
+	if t.recent != nil {
+		t.recent.Record(response)
+	}
 	for _, c := range []**counted{&t.steps[s.index], &t.priorities[out.Priority.Class()]} {
 		if *c == nil {
 			*c = newCounted()

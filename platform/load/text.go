@@ -43,16 +43,12 @@ func (r Result) WriteText(w io.Writer) error {
 		name string
 		t    Times
 	}{{"response", r.Response}, {"service", r.Service}, {"generator's lag", r.Lag}} {
-		words := []string{row.name, fmt.Sprint(row.t.Count)}
-		for _, d := range []time.Duration{row.t.Mean, row.t.P50, row.t.P90, row.t.P99, row.t.P999, row.t.Max} {
-			words = append(words, latency.Short(d))
-		}
-		line(words...)
+		line(append([]string{row.name, fmt.Sprint(row.t.Count), latency.Short(row.t.Mean)}, quantiles(row.t)...)...)
 	}
 	_ = t.Flush()
 
 	b.WriteByte('\n')
-	line("STEP", "REQUESTS", "FAILED", "SHED", "P50", "P99", "STATUS")
+	line("STEP", "REQUESTS", "FAILED", "SHED", "P50", "P90", "P99", "P99.9", "MAX", "STATUS")
 	for _, q := range r.Steps {
 		line(q.words(q.Flow + ": " + q.Step)...)
 	}
@@ -85,8 +81,13 @@ func (q Requests) words(name string) []string {
 	for _, s := range slices.Sorted(maps.Keys(q.Status)) {
 		status = append(status, fmt.Sprintf("%s: %d", s, q.Status[s]))
 	}
-	return []string{
-		name, fmt.Sprint(q.Requests), fmt.Sprint(q.Failed), fmt.Sprint(q.Shed),
-		latency.Short(q.Response.P50), latency.Short(q.Response.P99), strings.Join(status, ", "),
+	words := append([]string{name, fmt.Sprint(q.Requests), fmt.Sprint(q.Failed), fmt.Sprint(q.Shed)}, quantiles(q.Response)...)
+	return append(words, strings.Join(status, ", "))
+}
+
+func quantiles(t Times) (words []string) {
+	for _, d := range []time.Duration{t.P50, t.P90, t.P99, t.P999, t.Max} {
+		words = append(words, latency.Short(d))
 	}
+	return words
 }

@@ -27,6 +27,9 @@ func (h *Histogram) Record(d time.Duration) {
 	_ = h.h.RecordValue(int64(min(max(us, 1), Longest/time.Microsecond))) // it is within the bounds
 }
 
+// Reset empties the histogram.
+func (h *Histogram) Reset() { h.h.Reset() }
+
 // Times returns the quantiles of what was recorded; zeros of nothing.
 func (h *Histogram) Times() Times {
 	at := func(q float64) time.Duration { return time.Duration(h.h.ValueAtQuantile(q)) * time.Microsecond }

@@ -18,6 +18,7 @@ import (
 type Settings struct {
 	Service     string
 	Instance    string     // MUSTER_INSTANCE; default NAME-xxxxxx
+	Lease       string     // MUSTER_LEASE, which tells this process from others of the same instance; unset: random
 	Version     string     // MUSTER_VERSION; default dev
 	Zone        string     // MUSTER_ZONE
 	Weight      int        // MUSTER_WEIGHT, 1..1000; default 100
@@ -80,6 +81,7 @@ func readSettings(name string, several bool, lookup func(string) (string, bool))
 	s := Settings{
 		Service:     name,
 		Instance:    e.own("MUSTER_INSTANCE", ""),
+		Lease:       e.text("MUSTER_LEASE", ""),
 		Version:     e.text("MUSTER_VERSION", "dev"),
 		Zone:        e.text("MUSTER_ZONE", ""),
 		Weight:      e.number("MUSTER_WEIGHT", e.text("MUSTER_WEIGHT", "100"), 1, 1000),

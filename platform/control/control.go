@@ -36,6 +36,12 @@ type Config struct {
 	OTLP  Intake
 	DNS   int      // port on 127.0.0.1, UDP and TCP, at which services are found by DNS; 0: none
 	Hosts []string // names by which browsers may ask for the dashboard, besides localhost and addresses
+
+	// Before returns what answers HTTP requests to the registry in its place, and may pass
+	// them on to it; nil: the registry alone. It is how a drill breaks the ways between
+	// services that do not know of it: fault.Registry hands out the addresses of its
+	// proxies. DNS is answered by the registry itself.
+	Before func(registry http.Handler) http.Handler
 }
 
 // brokerName is the service that is the platform's broker.
@@ -72,7 +78,7 @@ func Service(cfg Config) muster.Service {
 		if err := serveDNS(ctx, cfg.DNS, app, reg); err != nil {
 			return err
 		}
-		app.Handle("/v1/", reg)
+		app.Handle("/v1/", cfg.inFront(reg))
 		seen.serve(app, doors)
 		app.Go("registry", func(ctx context.Context) error {
 			reg.Run(ctx)
@@ -80,6 +86,13 @@ func Service(cfg Config) muster.Service {
 		})
 		return app.Serve(ctx)
 	}}
+}
+
+func (cfg Config) inFront(registry http.Handler) http.Handler {
+	if cfg.Before == nil {
+		return registry
+	}
+	return cfg.Before(registry)
 }
 
 // folder is where everything is kept.

@@ -105,7 +105,7 @@ func (cfg *Config) engineServices() (services []muster.Service, env map[string]s
 	}
 	services = []muster.Service{control.Service(control.Config{
 		StateDir: cfg.state(""), Generation: rand.Text(), Fleet: f.Name, Retention: f.Telemetry.Retention, Export: f.Telemetry.Export,
-		Headers: headers, Hosts: cfg.Names, DNS: f.Control.DNS,
+		Headers: headers, Hosts: cfg.Names, DNS: f.Control.DNS, Before: cfg.Before,
 	})}
 	env = map[string]string{
 		"CONTROL_PORT": strconv.Itoa(f.Control.Port), "PORT": strconv.Itoa(f.Control.Port),

@@ -8,6 +8,7 @@ import (
 
 	"github.com/musterdev/muster/platform/fleet"
 	"github.com/musterdev/muster/platform/gateway"
+	"github.com/musterdev/muster/platform/gateway/admin"
 	"github.com/musterdev/muster/platform/gateway/route"
 	"github.com/musterdev/muster/platform/preflight"
 	"github.com/musterdev/muster/platform/supervise/ctl"
@@ -33,8 +34,9 @@ func (cfg *Config) write(controlURL string) error {
 		"edge.json": gateway.Config{
 			Listen: "127.0.0.1:" + strconv.Itoa(cfg.Fleet.Edge.Port), Admin: ctl.Socket(cfg.Dir, edgeSocket), Registry: controlURL,
 			StateDir: cfg.state("edge"), Routes: cfg.state("routes.json"), AccessLog: cfg.state("logs/access.log"),
-			Local: cfg.Fleet.Edge.Local, Services: names(cfg.Fleet),
+			Local: cfg.Fleet.Edge.Local, Services: names(cfg.Fleet), TCPFile: cfg.state("tcp.json"),
 		},
+		"tcp.json":    admin.TCP{Ports: connections(cfg.Fleet)},
 		"routes.json": route.Document{Routes: routes(cfg.Fleet)},
 	} {
 		if err := writeJSON(cfg.state(name), v); err != nil {

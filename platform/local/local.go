@@ -34,6 +34,9 @@ type Config struct {
 	Load    func() (*fleet.Fleet, error) // reads the file again; nil: it is not watched
 	Watch   bool                         // services are replaced when their files change
 	Events  func(event.Event)            // called one at a time; may be nil
+	// Before is control.Config's: what stands before the registry. It wants Single, as
+	// another process cannot be given it.
+	Before func(registry http.Handler) http.Handler
 }
 
 // ErrInterrupted is the end of a start whose context ended first.
@@ -54,6 +57,9 @@ type Fleet struct {
 // from that; then nothing of it is left. The fleet ends with ctx.
 func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 	cfg.Dir = cmp.Or(cfg.Dir, cfg.Fleet.Dir)
+	if cfg.Before != nil && !cfg.Single {
+		return nil, errors.New("local: Before wants Single: what stands before the registry must be in its process")
+	}
 	if err := preflight.ChoosePorts(cfg.Fleet); err != nil {
 		return nil, err
 	}
@@ -177,7 +183,7 @@ func (cfg *Config) supervisor(controlURL string) (supervise.Config, error) {
 		BusURL: busURL(cfg.Fleet), EventsURL: eventsURL(cfg.Fleet),
 		Load: cfg.reload(), Watch: cfg.Watch,
 		Applied: func(ctx context.Context, f *fleet.Fleet) error {
-			return errors.Join(edge.SetRoutes(ctx, routes(f)), cfg.setCalls(ctx, registry, f), cfg.subscribe(ctx, f))
+			return errors.Join(edge.SetRoutes(ctx, routes(f)), edge.SetTCP(ctx, connections(f)), cfg.setCalls(ctx, registry, f), cfg.subscribe(ctx, f))
 		},
 	}
 	if !cfg.Single {

@@ -248,25 +248,25 @@ func TestSettingsReachTheCallers(t *testing.T) {
 			}
 		}
 		set("cart", ` {"timeout": "1s"} `) // of a service that nobody has seen yet
-		expect(cart, `{"timeout":"1s"}`)
+		expect(cart, `{"settings":{"timeout":"1s"}}`)
 		expect(stock, "")
 		hold(c, "cart", 1)
-		set("stock", `{"hedge":true}`)
-		expect(cart, `{"timeout":"1s"}`)
-		expect(stock, `{"hedge":true}`)
+		set("stock", `{"hedge":{}}`)
+		expect(cart, `{"settings":{"timeout":"1s"}}`)
+		expect(stock, `{"settings":{"hedge":{}}}`)
 		w.expect(cart, "cart-000")
 
 		// The registry's restart forgets nothing; neither does the caller while it is away.
 		w.pass(time.Second)
 		w.kill()
 		w.pass(time.Minute)
-		expect(cart, `{"timeout":"1s"}`)
+		expect(cart, `{"settings":{"timeout":"1s"}}`)
 		w.start(Config{File: file})
 		w.pass(2 * time.Second)
-		expect(stock, `{"hedge":true}`)
+		expect(stock, `{"settings":{"hedge":{}}}`)
 		set("stock", "")
 		expect(stock, "")
 		w.kill()
-		expect(w.client(discovery.ClientConfig{Dir: dir}).View("cart"), `{"timeout":"1s"}`)
+		expect(w.client(discovery.ClientConfig{Dir: dir}).View("cart"), `{"settings":{"timeout":"1s"}}`)
 	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/musterdev/muster/call/admission"
 	"github.com/musterdev/muster/call/discovery"
+	"github.com/musterdev/muster/call/policy"
 	"github.com/musterdev/muster/problem"
 )
 
@@ -169,12 +170,35 @@ func (r *Registry) putSettings(w http.ResponseWriter, req *http.Request) (any, e
 	if err != nil {
 		return nil, problem.Wrap(err, problem.TooLarge, "the settings of %q are larger than %d bytes", name, discovery.MaxSettings)
 	}
-	var compact bytes.Buffer // one text for one meaning, however it was laid out
-	if err := json.Compact(&compact, text); err != nil || compact.Bytes()[0] != '{' {
-		return nil, problem.New(problem.InvalidArgument, "the settings of %q must be a JSON object", name)
+	said, err := settingsOf(text)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(said) > discovery.MaxSettings:
+		return nil, problem.New(problem.TooLarge, "the settings of %q, with what its routes have of it, are larger than %d bytes", name, discovery.MaxSettings)
 	}
-	r.change(func(s *Store, _ time.Time) { err = s.Set(name, compact.Bytes()) })
+	r.change(func(s *Store, _ time.Time) { err = s.Set(name, said) })
 	return nil, err
+}
+
+// settingsOf returns the one text for what settings mean, however they were written: what no
+// caller could use is told to who says it.
+func settingsOf(text []byte) (discovery.Settings, error) {
+	if !json.Valid(text) || bytes.TrimSpace(text)[0] != '{' {
+		return nil, problem.New(problem.InvalidArgument, `the settings of a service must be a JSON object, such as {"timeout":"2s"}`)
+	}
+	s, err := policy.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	said, err := s.Encode()
+	if err != nil {
+		return nil, err
+	}
+	if said == nil {
+		return discovery.Settings("{}"), nil // all is as by default, and somebody said so
+	}
+	return said, nil
 }
 
 func (r *Registry) deleteSettings(_ http.ResponseWriter, req *http.Request) (any, error) {

@@ -173,3 +173,37 @@ func TestWhoHoldsALeaseSurvivesARestart(t *testing.T) {
 		t.Errorf("the next one: %s", got)
 	}
 }
+
+// Who started a process ends its registration by the lease it told it, and nobody
+// else's, be it the next process of the same id.
+func TestStarterEndsTheLeaseItGave(t *testing.T) {
+	inWorld(t, func(w *world) {
+		r := w.start(Config{})
+		starter := w.client(discovery.ClientConfig{})
+		self := instance("cart", "cart-1", discovery.Ready)
+		dead, next := w.client(discovery.ClientConfig{}), w.client(discovery.ClientConfig{})
+		dead.HoldAs(self, "life-1")
+		w.pass(time.Second / 2)
+		next.HoldAs(self, "life-2")
+		w.pass(time.Second / 2)
+		if err := starter.Delete(w.Context(), "cart-1", "life-1"); err != nil {
+			t.Fatal(err)
+		}
+		if got := show(catalog(r)); got != "cart: cart-1 ready" {
+			t.Errorf("after the late deregistration: %s", got)
+		}
+		if err := starter.Delete(w.Context(), "cart-1", "life-2"); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Second) // with a beat of its own
+		if got := show(catalog(r)); got != "cart:" {
+			t.Errorf("after its own: %s", got)
+		}
+		other := w.client(discovery.ClientConfig{})
+		other.HoldAs(instance("cart", "cart-2", discovery.Ready), "no lease/at all")
+		w.pass(time.Second)
+		if got := show(catalog(r)); got != "cart: cart-2 ready" {
+			t.Errorf("a lease that is none: %s", got)
+		}
+	})
+}

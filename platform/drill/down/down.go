@@ -55,11 +55,6 @@ type Dead struct {
 	What     string      // what those that need it do without it, in a few words
 }
 
-const (
-	warm   = 2 * time.Second // of traffic before anything breaks
-	settle = 2 * time.Second // of traffic after it is mended
-)
-
 // Run breaks the fleet and reports what was seen.
 func Run(ctx context.Context, cfg Config) (*drill.Report, error) {
 	cfg.Rate = cmp.Or(cfg.Rate, 500)
@@ -91,8 +86,9 @@ func (cfg *Config) kill(ctx context.Context, r *drill.Report, service string) er
 		return fmt.Errorf("service-down: %s has %d ready replicas; it needs 2 or more, so that one may die", service, n)
 	}
 	what := fmt.Sprintf("kill -9 of one of %d of %s", n, service)
-	traffic := live.Begin(ctx, cfg.Plan, cfg.Rate, warm+cfg.Away+settle)
-	if err := live.Pause(ctx, warm); err != nil {
+	margin := live.Margin(cfg.Away)
+	traffic := live.Begin(ctx, cfg.Plan, cfg.Rate, cfg.Away+2*margin)
+	if err := live.Pause(ctx, margin); err != nil {
 		return err
 	}
 	before := failedAttempts(cfg.Callers, service)
@@ -136,7 +132,7 @@ func (cfg *Config) stall(ctx context.Context, r *drill.Report, service string) e
 		return fmt.Errorf("service-down: %s has %d ready replicas; it needs 2 or more, so that one may stall", service, len(ready))
 	}
 	what := fmt.Sprintf("one of %d of %s stopped", len(ready), service)
-	length := warm + cfg.Stalled + settle
+	length := cfg.Stalled + 2*live.Margin(cfg.Stalled)
 	before := failedAttempts(cfg.Callers, service)
 	traffic := live.Begin(ctx, cfg.Plan, cfg.Rate, length)
 	var unsafe *live.Traffic
@@ -181,7 +177,7 @@ func (cfg *Config) stall(ctx context.Context, r *drill.Report, service string) e
 
 // stop stops a process for the time of a stall.
 func (cfg *Config) stop(ctx context.Context, pid int) (fault.Proof, error) {
-	if err := live.Pause(ctx, warm); err != nil {
+	if err := live.Pause(ctx, live.Margin(cfg.Stalled)); err != nil {
 		return fault.Proof{}, err
 	}
 	stopped, err := cfg.Stop(ctx, pid)
@@ -198,7 +194,7 @@ func (cfg *Config) dead(ctx context.Context, r *drill.Report) error {
 	service := cfg.Dead.Service
 	ready := live.Ready(cfg.Fleet, service)
 	for _, i := range ready {
-		if err := cfg.Fleet.KillFor(i.ID, cfg.Away+settle); err != nil {
+		if err := cfg.Fleet.KillFor(i.ID, cfg.Away+live.Margin(cfg.Away)); err != nil {
 			return err
 		}
 	}

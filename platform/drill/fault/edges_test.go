@@ -220,7 +220,7 @@ func TestRegistry(t *testing.T) {
 	f := newFleet(t)
 	cart, orders := f.client(t, "cart"), f.client(t, "orders")
 	in := instance(t, "stock", "stock-1")
-	if err := cart.Put(t.Context(), in); err != nil {
+	if err := cart.Put(t.Context(), in, ""); err != nil {
 		t.Fatal(err)
 	}
 	own := func(list []discovery.Instance) bool { return len(list) == 1 && list[0].Equal(in) }
@@ -256,11 +256,11 @@ func TestRegistry(t *testing.T) {
 		t.Fatal(err)
 	}
 	shows(t, mine, "broken", other)
-	if err := orders.Put(t.Context(), instance(t, "stock", "stock-2")); err != nil {
+	if err := orders.Put(t.Context(), instance(t, "stock", "stock-2"), ""); err != nil {
 		t.Fatal(err)
 	}
 	shows(t, mine, "two", func(list []discovery.Instance) bool { return len(list) == 2 && other(list[:1]) })
-	if err := orders.Delete(t.Context(), "stock-2"); err != nil {
+	if err := orders.Delete(t.Context(), "stock-2", ""); err != nil {
 		t.Fatal(err)
 	}
 	shows(t, mine, "one", other)

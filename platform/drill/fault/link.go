@@ -23,6 +23,7 @@ const (
 type link struct {
 	proxy  *Proxy
 	caller *net.TCPConn
+	began  time.Time
 	silent bool        // never answered
 	lost   atomic.Bool // bytes were swallowed: it must not go on when that is over
 	done   chan struct{}
@@ -42,7 +43,7 @@ type piece struct {
 }
 
 func newLink(p *Proxy, caller *net.TCPConn, random *rand.Rand) *link {
-	return &link{proxy: p, caller: caller, random: random, done: make(chan struct{})}
+	return &link{proxy: p, caller: caller, began: time.Now(), random: random, done: make(chan struct{})}
 }
 
 // run passes the connection on until both directions have ended.
@@ -160,7 +161,11 @@ func (l *link) write(to *net.TCPConn, queue <-chan piece, up bool) {
 	passed, paced := int64(0), time.Time{}
 	for p := range queue {
 		due := func(t *setting) (time.Time, bool) {
-			at := p.at.Add(t.stream(up).delay(p.lot))
+			at := p.at
+			if ready := l.began.Add(t.Handshake); t.Handshake > 0 && ready.After(at) {
+				at = ready
+			}
+			at = at.Add(t.stream(up).delay(p.lot))
 			if p.err != nil {
 				at = at.Add(t.SlowClose)
 			}

@@ -76,6 +76,20 @@ func TestLatencyKeepsThroughput(t *testing.T) {
 	}
 }
 
+// A handshake holds up the first bytes of a connection, and no others.
+func TestHandshake(t *testing.T) {
+	p := proxy(t, serve(t, echo))
+	set(t, p, fault.Toxics{Handshake: 300 * time.Millisecond})
+	c := dial(t, p.Addr())
+	began := time.Now()
+	said(t, c, "first")
+	first := time.Since(began)
+	said(t, c, "second")
+	if second := time.Since(began) - first; first < 280*time.Millisecond || second > 280*time.Millisecond {
+		t.Errorf("the first words took %s, the second %s", first, second)
+	}
+}
+
 func TestBandwidth(t *testing.T) {
 	p := proxy(t, serve(t, echo))
 	set(t, p, fault.Toxics{Down: fault.Stream{Bandwidth: 200_000}})

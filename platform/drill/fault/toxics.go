@@ -23,6 +23,9 @@ type Toxics struct {
 	// a partition, or a peer whose machine is gone. Connections that lost bytes are reset
 	// when it is over, the others go on.
 	Blackhole bool `yaml:"blackhole"`
+	// Handshake is how long a new connection passes nothing: what setting one up takes
+	// over a slow way, as a round trip. The proxy itself accepts at once.
+	Handshake time.Duration `yaml:"handshake"`
 	// SlowClose is how much later the end of a stream is passed on.
 	SlowClose time.Duration `yaml:"slow-close"`
 
@@ -70,6 +73,7 @@ func (t Toxics) Validate() error {
 		name string
 		d    time.Duration
 	}{
+		{"handshake", t.Handshake},
 		{"slow-close", t.SlowClose},
 		{"up.latency", t.Up.Latency},
 		{"up.jitter", t.Up.Jitter},
@@ -104,6 +108,7 @@ func (t Toxics) String() string {
 	add(t.Reset > 0, "reset %.3g %%", t.Reset*100)
 	add(t.Silent > 0, "silent %.3g %%", t.Silent*100)
 	add(t.Blackhole, "blackhole")
+	add(t.Handshake > 0, "handshake %s", t.Handshake)
 	add(t.SlowClose > 0, "slow close %s", t.SlowClose)
 	for _, dir := range []struct {
 		name string

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/musterdev/muster/platform/drill"
@@ -81,43 +80,6 @@ func Pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// Traffic is a plan that runs.
-type Traffic struct {
-	run    sync.WaitGroup
-	result load.Result
-	err    error
-}
-
-// lag is what the generator may be late: these drills judge what became of requests, not
-// how long they took.
-const lag = time.Second
-
-// Begin lets a plan's visitors arrive at a rate for so long, beside what the drill does.
-func Begin(ctx context.Context, plan load.Plan, rate load.Rate, length time.Duration) *Traffic {
-	t := &Traffic{}
-	plan.Stages = []load.Stage{{Rate: rate, For: length}}
-	t.run.Go(func() { t.result, t.err = load.Run(ctx, plan, load.Config{MaxLag: lag}) })
-	return t
-}
-
-// End waits for the last visitor.
-func (t *Traffic) End() (load.Result, error) {
-	t.run.Wait()
-	return t.result, t.err
-}
-
-// NoneFailed ends the traffic and adds its row: nobody's request failed, and there were
-// some.
-func (t *Traffic) NoneFailed(r *drill.Report, what string) error {
-	got, err := t.End()
-	if err != nil {
-		return err
-	}
-	r.Add(what+": failed requests", "0", fmt.Sprintf("%d of %d", got.Failed+got.Dropped, got.Offered), got.Failed+got.Dropped == 0 && got.OK > 0 && got.Void == "")
-	Tell(r, what, got)
-	return nil
 }
 
 // Tell notes what else is worth knowing of a result.

@@ -44,9 +44,10 @@ func Partition(ctx context.Context, cfg Cut) (*drill.Report, error) {
 	}
 	others, needs := cfg.Plan, cfg.Plan
 	others.Flows, needs.Flows = cfg.Others, cfg.Needs
-	length := warm + cfg.For + settle
+	margin := live.Margin(cfg.For)
+	length := cfg.For + 2*margin + time.Second
 	rest, less := live.Begin(ctx, others, cfg.Rate, length), live.Begin(ctx, needs, cfg.Rate/10, length)
-	if err := live.Pause(ctx, warm); err != nil {
+	if err := live.Pause(ctx, margin); err != nil {
 		return nil, err
 	}
 	before := cfg.Whole(ctx)

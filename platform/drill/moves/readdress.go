@@ -24,10 +24,9 @@ type Addresses struct {
 	For      time.Duration
 }
 
-const (
-	warm   = 2 * time.Second
-	settle = 3 * time.Second // of traffic at the new addresses
-)
+// settle is of how much traffic at the new addresses the verdict is; of a short drill it
+// is a third.
+const settle = 3 * time.Second
 
 // Readdress replaces every instance of some services by one at another address, once,
 // while requests come.
@@ -41,22 +40,24 @@ func Readdress(ctx context.Context, cfg Addresses) (*drill.Report, error) {
 			all++
 		}
 	}
-	traffic := live.Begin(ctx, cfg.Plan, cfg.Rate, cfg.For)
-	if err := live.Pause(ctx, warm); err != nil {
+	traffic, end := []*live.Traffic{live.Begin(ctx, cfg.Plan, cfg.Rate, cfg.For)}, time.Now().Add(cfg.For)
+	if err := live.Pause(ctx, live.Margin(cfg.For)); err != nil {
 		return nil, err
 	}
-	began, errs := time.Now(), make([]error, len(cfg.Services))
-	var moving sync.WaitGroup
-	for i, service := range cfg.Services {
-		moving.Go(func() {
-			if err := cfg.Fleet.Replace(ctx, service); err != nil {
-				errs[i] = fmt.Errorf("replace %s: %w", service, err)
-			}
-		})
+	began, moved := time.Now(), make(chan error, 1)
+	go func() { moved <- cfg.move(ctx) }()
+	err, moving := error(nil), true
+	for moving {
+		select {
+		case err = <-moved:
+			moving = false
+		case <-time.After(time.Until(end)): // it takes longer than requests were to come
+			traffic = append(traffic, live.Begin(ctx, cfg.Plan, cfg.Rate, settle))
+			end = end.Add(settle)
+		}
 	}
-	moving.Wait()
 	took := time.Since(began)
-	if err := cmp.Or(ctx.Err(), errors.Join(errs...)); err != nil {
+	if err := cmp.Or(ctx.Err(), err); err != nil {
 		return nil, err
 	}
 	kept, now := 0, 0
@@ -69,12 +70,36 @@ func Readdress(ctx context.Context, cfg Addresses) (*drill.Report, error) {
 			}
 		}
 	}
-	if err := traffic.NoneFailed(r, "every instance at a new address"); err != nil {
-		return nil, err
+	least, there := min(settle, cfg.For/3), time.Until(end)
+	for i, t := range traffic {
+		if err := t.NoneFailed(r, []string{"every instance at a new address", "while they still moved"}[min(i, 1)]); err != nil {
+			return nil, err
+		}
+	}
+	if there < least { // requests came until all had moved, and not long enough after
+		if err := live.Begin(ctx, cfg.Plan, cfg.Rate, least).NoneFailed(r, "after that"); err != nil {
+			return nil, err
+		}
+		there = least
 	}
 	r.Add("instances at a new address", fmt.Sprintf("all %d", all), fmt.Sprintf("%d, after %s", now-kept, took.Round(100*time.Millisecond)), kept == 0 && now == all && all > 0)
-	r.Add("traffic at the new addresses", ">= "+settle.String(), (cfg.For - warm - took).Round(100*time.Millisecond), cfg.For-warm-took >= settle)
+	r.Add("traffic at the new addresses", ">= "+least.Round(100*time.Millisecond).String(), there.Round(100*time.Millisecond), there >= least)
 	return r, nil
+}
+
+// move replaces every instance, all services at the same time.
+func (cfg *Addresses) move(ctx context.Context) error {
+	errs := make([]error, len(cfg.Services))
+	var moving sync.WaitGroup
+	for i, service := range cfg.Services {
+		moving.Go(func() {
+			if err := cfg.Fleet.Replace(ctx, service); err != nil {
+				errs[i] = fmt.Errorf("replace %s: %w", service, err)
+			}
+		})
+	}
+	moving.Wait()
+	return errors.Join(errs...)
 }
 
 func address(service string, http, grpc int) string { return fmt.Sprint(service, " ", http, " ", grpc) }

@@ -31,7 +31,6 @@ type Config struct {
 }
 
 const (
-	warm  = 2 * time.Second
 	back  = 5 * time.Second  // how soon the registry must be ready when it may start again
 	ghost = 10 * time.Second // how long a dead instance may be listed
 	every = time.Second      // between two restarts of a service
@@ -53,8 +52,9 @@ func Run(ctx context.Context, cfg Config) (*drill.Report, error) {
 
 // away keeps the registry dead while services restart.
 func (cfg *Config) away(ctx context.Context, r *drill.Report) error {
-	traffic := live.Begin(ctx, cfg.Plan, cfg.Rate, warm+cfg.For+back)
-	if err := live.Pause(ctx, warm); err != nil {
+	margin := live.Margin(cfg.For)
+	traffic := live.Begin(ctx, cfg.Plan, cfg.Rate, margin+cfg.For+min(back, cfg.For))
+	if err := live.Pause(ctx, margin); err != nil {
 		return err
 	}
 	if err := cfg.Fleet.KillFor(cfg.Engine, cfg.For); err != nil {

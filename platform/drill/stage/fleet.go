@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -31,6 +32,7 @@ type Spec struct {
 	Config   Config
 	Routes   []string       // path prefixes at the edge; none: the edge does not know it
 	Calls    policy.Service // how it is called
+	More     map[string]any // further keys of the service in muster.yaml, such as its zone
 }
 
 // Fleet is stages that run.
@@ -48,6 +50,8 @@ type Fleet struct {
 type Command struct {
 	Argv   []string // a program, and what makes it call [Run]
 	Single bool     // engines in this process, not by this program: see [local.Config]
+	// Before stands before the registry, and wants Single: see [local.Config].
+	Before func(registry http.Handler) http.Handler
 }
 
 // Itself is this program with a verb that calls [Run].
@@ -71,7 +75,7 @@ func Start(ctx context.Context, services Services, command Command) (*Fleet, err
 	starting := context.AfterFunc(ctx, end)
 	declared, err := f.declare(services, command)
 	if err == nil {
-		f.local, err = local.Start(life, local.Config{Fleet: declared, Dir: dir, Single: command.Single})
+		f.local, err = local.Start(life, local.Config{Fleet: declared, Dir: dir, Single: command.Single, Before: command.Before})
 	}
 	if err != nil {
 		end()
@@ -97,6 +101,7 @@ func (f *Fleet) declare(services Services, command Command) (*fleet.Fleet, error
 		env := s.Config.Environment()
 		env["OTEL_SDK_DISABLED"] = "true"
 		one := map[string]any{"run": command.Argv, "replicas": cmp.Or(s.Replicas, 1), "env": env}
+		maps.Copy(one, s.More)
 		if len(s.Routes) > 0 {
 			one["route"] = s.Routes
 		}

@@ -20,9 +20,11 @@ import (
 // Registry is the part of the registry that the holder of other programs' leases
 // needs. Calls are concurrent, each with a bounded context.
 type Registry interface {
-	Put(ctx context.Context, in discovery.Instance) error // register and beat
-	Delete(ctx context.Context, id string) error          // an unknown id is no error
-	Drain(ctx context.Context, id string) error           // order the state draining
+	// Put registers and beats. Lease tells one process of an id from the next; the error
+	// has the code problem.Conflict when another holds the id.
+	Put(ctx context.Context, in discovery.Instance, lease string) error
+	Delete(ctx context.Context, id, lease string) error // an unknown id is no error
+	Drain(ctx context.Context, id string) error         // order the state draining
 }
 
 // Edge is told which instance is about to end. Drain returns when the edge sends

@@ -3,8 +3,10 @@ package instance
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +31,7 @@ type Instance struct {
 	dead    <-chan struct{}     // the present process has ended
 	exit    func() process.Exit // how; after dead
 	endLife context.CancelFunc  // ends the goroutines of the present life
+	term    string              // by which lease its process is known (discovery.LeaseHeader)
 
 	mu       sync.Mutex
 	state    State
@@ -201,7 +204,7 @@ func (i *Instance) bury() input {
 	i.mu.Lock()
 	i.lastExit, i.leaseErr = text, ""
 	i.mu.Unlock()
-	return died{signal: exit.Signal != "", jitter: rand.Float64()}
+	return died{signal: exit.Signal != "", jitter: mathrand.Float64()}
 }
 
 // do carries out one action.
@@ -237,6 +240,10 @@ func (i *Instance) launch(s State) {
 	i.cfg.Log.Begin(fmt.Sprintf("%s, life %d: %s", i.cfg.ID, s.Life, strings.Join(i.cfg.Spec.Argv, " ")))
 	spec := i.cfg.Spec
 	spec.Output = i.cfg.Log
+	i.term = rand.Text()
+	if i.registered() { // a program that registers itself does so under the lease that we can end
+		spec.Env = append(slices.Clone(spec.Env), "MUSTER_LEASE="+i.term)
+	}
 	proc, err := i.cfg.Starter.Start(spec)
 	if err != nil {
 		over := make(chan struct{})
@@ -250,5 +257,6 @@ func (i *Instance) launch(s State) {
 	i.proc, i.lease, i.probe, i.known = proc, false, "", !i.registered()
 	i.mu.Unlock()
 	i.emit(event.Event{Kind: event.Starting, PID: proc.PID()})
-	i.tasks.Go(func() { i.ask(ctx, s.Life) })
+	term := i.term // the next life has another
+	i.tasks.Go(func() { i.ask(ctx, s.Life, term) })
 }

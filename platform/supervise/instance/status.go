@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"strconv"
@@ -18,7 +19,8 @@ type Status struct {
 	Phase    Phase     `json:"phase"`
 	Since    time.Time `json:"since"`              // when the phase began
 	PID      int       `json:"pid,omitempty"`      // of the living process
-	Port     int       `json:"port,omitempty"`     // HTTP
+	Port     int       `json:"port,omitempty"`     // HTTP, or what the service speaks over TCP
+	TCP      bool      `json:"tcp,omitempty"`      // it speaks no HTTP at Port
 	GRPCPort int       `json:"grpcPort,omitempty"` // gRPC
 	Version  string    `json:"version,omitempty"`
 	Zone     string    `json:"zone,omitempty"`
@@ -46,7 +48,8 @@ func (i *Instance) Status() Status {
 	defer i.mu.Unlock()
 	s := Status{
 		ID: i.cfg.ID, Service: i.cfg.Service, Phase: i.state.Phase, Since: i.state.Since,
-		Port: portOf(i.cfg.Record, discovery.HTTP), GRPCPort: portOf(i.cfg.Record, discovery.GRPC),
+		Port: mainPort(i.cfg.Record), GRPCPort: portOf(i.cfg.Record, discovery.GRPC),
+		TCP:     i.cfg.Record.Endpoints[discovery.TCP] != "",
 		Version: i.cfg.Record.Version, Zone: i.cfg.Record.Zone,
 		Restarts: max(0, i.state.Life-1), LastExit: brief(i.lastExit), Probe: i.probe,
 		LeaseErr: i.leaseErr, Log: i.cfg.Log.Path(),
@@ -64,6 +67,11 @@ func (i *Instance) Status() Status {
 }
 
 func (i *Instance) registered() bool { return i.cfg.Registry != nil && !i.cfg.Engine }
+
+// mainPort returns PORT, whatever is spoken there.
+func mainPort(in discovery.Instance) int {
+	return cmp.Or(portOf(in, discovery.HTTP), portOf(in, discovery.TCP))
+}
 
 func portOf(in discovery.Instance, endpoint string) int {
 	_, port, _ := net.SplitHostPort(in.Endpoints[endpoint]) // no such endpoint: 0
@@ -181,6 +189,6 @@ func (i *Instance) emit(e event.Event) {
 		return
 	}
 	e.Time, e.Service, e.Instance = time.Now(), i.cfg.Service, i.cfg.ID
-	e.Port = portOf(i.cfg.Record, discovery.HTTP)
+	e.Port = mainPort(i.cfg.Record)
 	i.cfg.Events(e)
 }

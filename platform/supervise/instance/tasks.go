@@ -6,13 +6,14 @@ import (
 
 	"github.com/musterdev/muster/call/discovery"
 	"github.com/musterdev/muster/platform/supervise/probe"
+	"github.com/musterdev/muster/problem"
 )
 
 // registryWithin bounds one exchange with the registry, which may be away.
 const registryWithin = 2 * time.Second
 
 // ask asks the readiness question until the life ends, often until the first yes.
-func (i *Instance) ask(ctx context.Context, life int) {
+func (i *Instance) ask(ctx context.Context, life int, term string) {
 	every, was := i.cfg.Timing.ProbeFirst, false
 	for {
 		a := probe.Ask(ctx, i.cfg.Ready.Target)
@@ -30,7 +31,7 @@ func (i *Instance) ask(ctx context.Context, life int) {
 		i.report(ctx, probed{life: life, ready: a.Yes})
 		if a.Yes && !was {
 			every, was = i.cfg.Ready.Every, true
-			i.tasks.Go(func() { i.keepLease(ctx) })
+			i.tasks.Go(func() { i.keepLease(ctx, term) })
 			i.tasks.Go(func() { i.askLive(ctx, life) })
 		}
 		if i.cfg.Ready.Target.Kind == probe.None || !wait(ctx, every) {
@@ -75,8 +76,8 @@ func (i *Instance) announce() {
 }
 
 // keepLease registers the instance and renews its lease until the life ends,
-// for as long as the program does not do so itself.
-func (i *Instance) keepLease(ctx context.Context) {
+// for as long as the program does not do so itself. term is the lease of this life.
+func (i *Instance) keepLease(ctx context.Context, term string) {
 	if !i.registered() {
 		return
 	}
@@ -89,7 +90,7 @@ func (i *Instance) keepLease(ctx context.Context) {
 			if len(found) == 0 {
 				i.isKnown() // there is nothing to find
 			} else {
-				i.beat(ctx, state, found)
+				i.beat(ctx, term, state, found)
 			}
 		}
 		select {
@@ -126,20 +127,22 @@ func (i *Instance) look(ctx context.Context, found map[string]string) {
 	}
 }
 
-func (i *Instance) beat(ctx context.Context, state discovery.State, endpoints map[string]string) {
+func (i *Instance) beat(ctx context.Context, term string, state discovery.State, endpoints map[string]string) {
 	in := i.cfg.Record
 	in.ID, in.Service, in.State, in.Holder = i.cfg.ID, i.cfg.Service, state, heldBySupervisor
 	in.Endpoints = endpoints
 	ctx, cancel := context.WithTimeout(ctx, registryWithin)
 	defer cancel()
-	err := i.cfg.Registry.Put(ctx, in)
+	err := i.cfg.Registry.Put(ctx, in, term)
+	// A program that registers itself under a lease of its own has the id.
+	other := problem.CodeOf(err) == problem.Conflict
 	i.mu.Lock()
 	i.leaseErr = ""
-	if err != nil {
+	if err != nil && !other {
 		i.leaseErr = err.Error()
 	}
 	i.mu.Unlock()
-	if err == nil && state == discovery.Ready { // as starting nobody would choose it yet
+	if (err == nil || other) && state == discovery.Ready { // as starting nobody would choose it yet
 		i.isKnown()
 	}
 }
@@ -155,15 +158,17 @@ func (i *Instance) isKnown() {
 }
 
 // withdraw deletes the instance from the registry, in the background: a registry
-// that is away must not hold up the next start.
+// that is away must not hold up the next start. By then the next life may be registered
+// under the same id, so that only the lease of the last one is given back.
 func (i *Instance) withdraw() {
-	if !i.registered() {
+	term := i.term
+	if !i.registered() || term == "" {
 		return
 	}
 	i.tasks.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), registryWithin)
 		defer cancel()
-		_ = i.cfg.Registry.Delete(ctx, i.cfg.ID) // away: the lease ends by itself
+		_ = i.cfg.Registry.Delete(ctx, i.cfg.ID, term) // away: the lease ends by itself
 	})
 }
 

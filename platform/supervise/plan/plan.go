@@ -40,13 +40,17 @@ func Instance(f *fleet.Fleet, s fleet.Service, facts fleet.Instance, program str
 	if s.Metrics != "" {
 		meta = map[string]string{discovery.MetaMetrics: s.Metrics}
 	}
+	spoken := discovery.HTTP
+	if s.TCP {
+		spoken = discovery.TCP
+	}
 	return instance.Config{
 		ID: facts.ID, Service: s.Name,
 		Spec:  process.Spec{Argv: argv, Dir: s.Dir, Env: all},
 		Ready: question(s.Ready, facts), Live: question(s.Live, facts), Grace: s.StopGrace,
 		Record: discovery.Instance{
 			ID: facts.ID, Service: s.Name, Version: s.Version, Zone: s.Zone, Weight: s.Weight,
-			Endpoints: map[string]string{discovery.HTTP: Local(facts.Port), discovery.GRPC: Local(facts.GRPCPort)},
+			Endpoints: map[string]string{spoken: Local(facts.Port), discovery.GRPC: Local(facts.GRPCPort)},
 			Meta:      meta,
 		},
 	}, nil
@@ -121,6 +125,9 @@ func Summary(c fleet.Changes) string {
 	add("scaled", names)
 	if c.Routes {
 		parts = append(parts, "new routes")
+	}
+	if slices.Contains(c.Fleet, fleet.EdgeTCP) {
+		parts = append(parts, "other ports of connections")
 	}
 	engines := slices.DeleteFunc([]string{"edge", "control", "broker"}, func(name string) bool { return !slices.Contains(c.Fleet, name) })
 	if len(engines) > 0 {

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -64,6 +65,22 @@ services:
 	}
 }
 
+// A service that speaks no HTTP is found at another endpoint, and asked by a connection.
+func TestInstanceOfTCP(t *testing.T) {
+	f := load(t, "fleet: shop\nservices:\n  db: {run: ./db, speaks: tcp}\n")
+	c, err := plan.Instance(f, f.Services[0], fleet.Instance{ID: "db-1", Port: 20001, GRPCPort: 20002}, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"tcp": "127.0.0.1:20001", "grpc": "127.0.0.1:20002"}
+	if !maps.Equal(c.Record.Endpoints, want) {
+		t.Errorf("endpoints: %v", c.Record.Endpoints)
+	}
+	if q := c.Ready.Target; q.Kind != probe.TCP || q.Address != "127.0.0.1:20001" || q.Path != "" {
+		t.Errorf("ready: %+v", q)
+	}
+}
+
 func TestInstanceSaysWhereAValueIsMissing(t *testing.T) {
 	f := load(t, "fleet: shop\nservices:\n  a: {run: ./a, env: {X: \"${services.b.url}\"}}\n  b: {run: ./b}\n")
 	_, err := plan.Instance(f, f.Services[0], fleet.Instance{ID: "a-1"}, "", nil)
@@ -79,9 +96,11 @@ func ExampleSummary() {
 		Scaled:  []fleet.Scale{{Service: "cart", From: 1, To: 3}},
 	}))
 	fmt.Println(plan.Summary(fleet.Changes{Fleet: []string{"edge"}}))
+	fmt.Println(plan.Summary(fleet.Changes{Fleet: []string{fleet.EdgeTCP}}))
 	fmt.Println(plan.Summary(fleet.Changes{}))
 	// Output:
 	// added search; changed orders (env, run); scaled cart from 1 to 3
 	// the settings of edge only after the next start
+	// other ports of connections
 	// nothing to do
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,10 @@ import (
 
 	"github.com/musterdev/muster"
 	"github.com/musterdev/muster/platform/cmd/muster/drills"
+	"github.com/musterdev/muster/platform/cmd/muster/gameday"
+	"github.com/musterdev/muster/platform/cmd/muster/running"
+	"github.com/musterdev/muster/platform/cmd/muster/terminal"
+	"github.com/musterdev/muster/platform/cmd/muster/traffic"
 	"github.com/musterdev/muster/platform/fleet"
 	"github.com/musterdev/muster/platform/local"
 	"github.com/musterdev/muster/platform/supervise/event"
@@ -28,46 +31,34 @@ const (
 	exitBrokenPipe  = 141 // nobody reads what it prints any more; 128 + SIGPIPE
 )
 
-// terminal is where a verb reads and writes.
-type terminal struct {
-	in       io.Reader
-	out, err io.Writer
-}
-
 // commands is the grammar of the command line, one field a verb.
 type commands struct {
-	Demo      demoCmd      `cmd:"" help:"Run the reference shop, which is inside this binary."`
-	Up        upCmd        `cmd:"" help:"Run the services of muster.yaml until Ctrl-C."`
-	Ps        psCmd        `cmd:"" help:"Show what runs."`
-	Logs      logsCmd      `cmd:"" help:"Show what services print."`
-	Trace     traceCmd     `cmd:"" help:"Show a trace as a tree, or list traces: the slow ones, those that failed."`
-	Map       mapCmd       `cmd:"" help:"Show who calls whom, from the traffic of the last minutes."`
-	Why       whyCmd       `cmd:"" help:"Tell why a trace took as long as it did, beside others of its route."`
-	Scale     scaleCmd     `cmd:"" help:"Change how many replicas of a service run: muster scale cart=3."`
-	Down      downCmd      `cmd:"" help:"End a fleet that runs."`
-	Env       envCmd       `cmd:"" help:"Print the environment of one service, to run it in a debugger."`
-	Saga      sagaCmd      `cmd:"" help:"Show sagas and mend them."`
-	Bus       busCmd       `cmd:"" help:"Show how events fare, and settle those that nobody could handle."`
-	Dashboard dashboardCmd `cmd:"" help:"Keep and show the traces, metrics and logs of any OpenTelemetry programs, without a fleet."`
-	Drill     drillCmd     `cmd:"" help:"Break something on purpose and measure what users see."`
-	Gen       genCmd       `cmd:"" help:"Compile .proto files and generate Go code; only Go need be installed."`
-	Schema    schemaCmd    `cmd:"" help:"Print the JSON Schema of muster.yaml, for editors."`
-	Doctor    doctorCmd    `cmd:"" help:"Check what this machine and this folder need to run the fleet."`
+	Demo      demoCmd       `cmd:"" help:"Run the reference shop, which is inside this binary."`
+	Up        upCmd         `cmd:"" help:"Run the services of muster.yaml until Ctrl-C."`
+	Ps        running.Ps    `cmd:"" help:"Show what runs."`
+	Logs      running.Logs  `cmd:"" help:"Show what services print."`
+	Trace     running.Trace `cmd:"" help:"Show a trace as a tree, or list traces: the slow ones, those that failed."`
+	Map       running.Map   `cmd:"" help:"Show who calls whom, from the traffic of the last minutes."`
+	Why       running.Why   `cmd:"" help:"Tell why a trace took as long as it did, beside others of its route."`
+	Scale     running.Scale `cmd:"" help:"Change how many replicas of a service run: muster scale cart=3."`
+	Down      running.Down  `cmd:"" help:"End a fleet that runs."`
+	Env       running.Env   `cmd:"" help:"Print the environment of one service, to run it in a debugger."`
+	Saga      running.Saga  `cmd:"" help:"Show sagas and mend them."`
+	Bus       running.Bus   `cmd:"" help:"Show how events fare, and settle those that nobody could handle."`
+	Dashboard dashboardCmd  `cmd:"" help:"Keep and show the traces, metrics and logs of any OpenTelemetry programs, without a fleet."`
+	Drill     drillCmd      `cmd:"" help:"Break something on purpose and measure what users see."`
+	Load      traffic.Load  `cmd:"" help:"Offer requests at a rate of your own, and see what becomes of them."`
+	Gen       genCmd        `cmd:"" help:"Compile .proto files and generate Go code; only Go need be installed."`
+	Schema    schemaCmd     `cmd:"" help:"Print the JSON Schema of muster.yaml, for editors."`
+	Doctor    doctorCmd     `cmd:"" help:"Check what this machine and this folder need to run the fleet."`
 
 	Engine engineCmd `cmd:"" hidden:"" help:"Run one of the platform's engines, as the supervisor does."`
 	Shop   shopCmd   `cmd:"" hidden:"" help:"Run one service of the shop, as the demo does."`
 
-	Stage stageCmd `cmd:"" hidden:"" help:"Run one service of a drill, as the drill does."`
+	Stage drills.Stage `cmd:"" hidden:"" help:"Run one service of a drill, as the drill does."`
 
 	Version kong.VersionFlag `help:"Print the version and end."`
 }
-
-// usageError ends a verb with exitUsage.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // errInterrupted ends a verb that a signal kept from its end.
 var errInterrupted = local.ErrInterrupted
@@ -78,16 +69,16 @@ func notHeld(which []string) error {
 }
 
 // run is main without the process: it can be called again and again.
-func run(ctx context.Context, args []string, t terminal) int {
+func run(ctx context.Context, args []string, t terminal.Terminal) int {
 	var cli commands
 	exited := -1
 	parser, err := kong.New(&cli, kong.Name("muster"),
 		kong.Description("Runs a team's services and everything around them."),
-		kong.Writers(t.out, t.err), kong.Exit(func(code int) { exited = code }),
+		kong.Writers(t.Out, t.Err), kong.Exit(func(code int) { exited = code }),
 		kong.Vars{"version": version()}, kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(t), kong.Bind(drills.Terminal{Out: t.out}))
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(t), kong.Bind(gameday.Command(typed)))
 	if err != nil {
-		_, _ = fmt.Fprintln(t.err, "error:", err)
+		_, _ = fmt.Fprintln(t.Err, "error:", err)
 		return exitUsage
 	}
 	if len(args) == 0 {
@@ -98,14 +89,14 @@ func run(ctx context.Context, args []string, t terminal) int {
 		return exited
 	}
 	if err != nil {
-		_, _ = fmt.Fprintf(t.err, "error: %v: see muster --help\n", err)
+		_, _ = fmt.Fprintf(t.Err, "error: %v: see muster --help\n", err)
 		return exitUsage
 	}
 	err = k.Run()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = errInterrupted // whatever it was that the signal kept from its end
 	}
-	if errors.Is(context.Cause(ctx), errUnread) && (errors.Is(err, errInterrupted) || errors.Is(err, syscall.EPIPE)) {
+	if errors.Is(context.Cause(ctx), terminal.ErrUnread) && (errors.Is(err, errInterrupted) || errors.Is(err, syscall.EPIPE)) {
 		return exitBrokenPipe // that its reader has gone is no news to anybody
 	}
 	return report(err, t)
@@ -113,16 +104,13 @@ func run(ctx context.Context, args []string, t terminal) int {
 
 // report prints an error in its one line (a muster.yaml may have several) and
 // returns the exit status it means.
-func report(err error, t terminal) int {
+func report(err error, t terminal.Terminal) int {
 	if err == nil {
 		return exitOK
 	}
-	printError(t.err, err)
+	printError(t.Err, err)
 	if errors.Is(err, errInterrupted) {
 		return exitInterrupted
-	}
-	if _, ok := errors.AsType[usageError](err); ok {
-		return exitUsage
 	}
 	if _, ok := errors.AsType[*fleet.Error](err); ok {
 		return exitUsage
@@ -141,11 +129,4 @@ func printError(w io.Writer, err error) {
 	for _, line := range event.Details(err) {
 		_, _ = fmt.Fprintln(w, "    "+line)
 	}
-}
-
-// writeJSON prints one value for programs.
-func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/musterdev/muster"
+	"github.com/musterdev/muster/platform/cmd/muster/terminal"
 	"github.com/musterdev/muster/platform/control"
 	"github.com/musterdev/muster/platform/telemetry"
 )
@@ -33,16 +34,16 @@ type dashboardCmd struct {
 func hostNames(list []string) error {
 	for _, name := range list {
 		if name == "" || strings.ContainsAny(name, ":/ *") {
-			return usagef("--name: %q is no name of a host, such as shop.example: without scheme, port and path", name)
+			return terminal.Usagef("--name: %q is no name of a host, such as shop.example: without scheme, port and path", name)
 		}
 	}
 	return nil
 }
 
-func (c *dashboardCmd) Run(ctx context.Context, t terminal) error {
+func (c *dashboardCmd) Run(ctx context.Context, t terminal.Terminal) error {
 	for flag, port := range map[string]int{"--port": c.Port, "--otlp-grpc": c.GRPC, "--otlp-http": c.HTTP} {
 		if port < 0 || port > 65535 {
-			return usagef("%s must be 0 to 65535, not %d", flag, port)
+			return terminal.Usagef("%s must be 0 to 65535, not %d", flag, port)
 		}
 	}
 	if err := hostNames(c.Name); err != nil {
@@ -50,24 +51,24 @@ func (c *dashboardCmd) Run(ctx context.Context, t terminal) error {
 	}
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {
-		return usageError{fmt.Errorf("--dir: %w", err)}
+		return terminal.Usage(fmt.Errorf("--dir: %w", err))
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return usageError{fmt.Errorf("--dir: %w", err)}
+		return terminal.Usage(fmt.Errorf("--dir: %w", err))
 	}
 	log, err := os.OpenFile(filepath.Join(dir, "dashboard.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		return usageError{fmt.Errorf("--dir: %w", err)}
+		return terminal.Usage(fmt.Errorf("--dir: %w", err))
 	}
 	defer func() { _ = log.Close() }() // nobody writes any more
 	headers, err := telemetry.ParseHeaders(os.Getenv("OTEL_EXPORTER_OTLP_HEADERS"))
 	if err != nil {
-		return usageError{err}
+		return terminal.Usage(err)
 	}
 	env := map[string]string{"PORT": strconv.Itoa(c.Port), "MUSTER_HOST": c.Host}
 	for name, kept := range c.Keep {
 		if kept <= 0 {
-			return usagef("--keep: %s must be kept for more than 0s, not %s", name, kept)
+			return terminal.Usagef("--keep: %s must be kept for more than 0s, not %s", name, kept)
 		}
 	}
 	err = muster.Run(ctx, []muster.Service{control.Service(control.Config{
@@ -75,7 +76,7 @@ func (c *dashboardCmd) Run(ctx context.Context, t terminal) error {
 		OTLP: control.Intake{Host: c.Host, HTTP: c.HTTP, GRPC: c.GRPC},
 	})}, muster.LogTo(log), muster.Environment(func(name string) (string, bool) { v, ok := env[name]; return v, ok }),
 		muster.OnReady(func(_ string, s muster.Settings) {
-			_, _ = fmt.Fprintf(t.out, "dashboard  http://%s:%d/\nOTLP       gRPC %s:%d, HTTP %s:%d; logs of its own in %s\nCtrl-C ends it.\n",
+			_, _ = fmt.Fprintf(t.Out, "dashboard  http://%s:%d/\nOTLP       gRPC %s:%d, HTTP %s:%d; logs of its own in %s\nCtrl-C ends it.\n",
 				c.Host, s.Port, c.Host, cmp.Or(c.GRPC, s.Port), c.Host, cmp.Or(c.HTTP, s.Port), log.Name())
 		}))
 	if errors.Is(err, syscall.EADDRINUSE) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/musterdev/muster/platform/cmd/muster/gameday"
 	"github.com/musterdev/muster/platform/cmd/muster/reference"
+	"github.com/musterdev/muster/platform/cmd/muster/terminal"
 )
 
 // demoCmd runs the shop. Alone it serves until Ctrl-C; with --for shoppers come for
@@ -36,7 +37,7 @@ type demoCmd struct {
 	replicas int           `kong:"-"`
 }
 
-func (c *demoCmd) Run(ctx context.Context, t terminal) error {
+func (c *demoCmd) Run(ctx context.Context, t terminal.Terminal) error {
 	if err := c.check(); err != nil {
 		return err
 	}
@@ -51,15 +52,15 @@ func (c *demoCmd) Run(ctx context.Context, t terminal) error {
 		}
 		defer func() { _ = os.RemoveAll(dir) }() // a temporary folder that stays is no failure of the demo
 	} else if err := os.MkdirAll(dir, 0o755); err != nil {
-		return usageError{fmt.Errorf("--dir: %w", err)}
+		return terminal.Usage(fmt.Errorf("--dir: %w", err))
 	}
 	dir, err := filepath.Abs(dir) // the commands that it prints are for other terminals
 	if err != nil {
-		return usageError{fmt.Errorf("--dir: %w", err)}
+		return terminal.Usage(fmt.Errorf("--dir: %w", err))
 	}
-	out := t.out
+	out := t.Out
 	if c.JSON {
-		out = t.err
+		out = t.Err
 	}
 	return c.keep(ctx, func(databases map[string]string) error {
 		shop, err := c.open(ctx, dir, out, databases)
@@ -86,21 +87,21 @@ func (c *demoCmd) keep(ctx context.Context, run func(databases map[string]string
 func (c *demoCmd) check() error {
 	switch {
 	case c.Chaos && c.InProcess:
-		return usagef("--chaos kills processes and --in-process has only one: choose one of them")
+		return terminal.Usagef("--chaos kills processes and --in-process has only one: choose one of them")
 	case c.Chaos && c.For == nil:
-		return usagef("--chaos needs --for: how long?")
+		return terminal.Usagef("--chaos needs --for: how long?")
 	case c.Exit && c.For == nil:
-		return usagef("--exit needs --for: how long?")
+		return terminal.Usagef("--exit needs --for: how long?")
 	case c.For != nil && *c.For <= 0:
-		return usagef("--for must be more than 0s, not %s; without it the shop is open until Ctrl-C", *c.For)
+		return terminal.Usagef("--for must be more than 0s, not %s; without it the shop is open until Ctrl-C", *c.For)
 	case c.Shoppers < 1 || c.Shoppers > 1000:
-		return usagef("--shoppers must be 1 to 1000, not %d", c.Shoppers)
+		return terminal.Usagef("--shoppers must be 1 to 1000, not %d", c.Shoppers)
 	case c.Replicas != nil && (*c.Replicas < 1 || *c.Replicas > 16):
-		return usagef("--replicas must be 1 to 16, not %d", *c.Replicas)
+		return terminal.Usagef("--replicas must be 1 to 16, not %d", *c.Replicas)
 	case c.Chaos && c.Replicas != nil && *c.Replicas == 1:
-		return usagef("--chaos needs at least 2 replicas: with one, its death is an outage")
+		return terminal.Usagef("--chaos needs at least 2 replicas: with one, its death is an outage")
 	case c.InProcess && (c.Replicas != nil && *c.Replicas > 1 || c.Single):
-		return usagef("--in-process has one of everything: leave --replicas and --single out")
+		return terminal.Usagef("--in-process has one of everything: leave --replicas and --single out")
 	}
 	c.replicas = 1
 	if c.Chaos {
@@ -123,7 +124,7 @@ func (c *demoCmd) open(ctx context.Context, dir string, out io.Writer, databases
 	return openShop(ctx, o)
 }
 
-func (c *demoCmd) serve(ctx context.Context, shop *shopFleet, t terminal, out io.Writer) error {
+func (c *demoCmd) serve(ctx context.Context, shop *shopFleet, t terminal.Terminal, out io.Writer) error {
 	if c.length == 0 {
 		return c.stayOpen(ctx, shop, out)
 	}
@@ -132,7 +133,7 @@ func (c *demoCmd) serve(ctx context.Context, shop *shopFleet, t terminal, out io
 		return err
 	}
 	if c.JSON {
-		err = writeJSON(t.out, o)
+		err = t.JSON(o)
 	} else {
 		err = o.Print(out)
 	}

@@ -5,11 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
+	"strconv"
 
+	"github.com/musterdev/muster/platform/cmd/muster/running"
+	"github.com/musterdev/muster/platform/cmd/muster/terminal"
 	"github.com/musterdev/muster/platform/fleet"
+	"github.com/musterdev/muster/platform/gateway/admin"
+	"github.com/musterdev/muster/platform/local"
 	"github.com/musterdev/muster/platform/preflight"
-	"github.com/musterdev/muster/platform/supervise/ctl"
 )
 
 // doctorCmd checks what a fleet needs before it is started.
@@ -18,7 +23,7 @@ type doctorCmd struct {
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
-func (c *doctorCmd) Run(ctx context.Context, t terminal) error {
+func (c *doctorCmd) Run(ctx context.Context, t terminal.Terminal) error {
 	found := preflight.Machine()
 	f, err := c.load()
 	if err != nil {
@@ -38,9 +43,9 @@ func (c *doctorCmd) Run(ctx context.Context, t terminal) error {
 	}
 	write := preflight.WriteTable
 	if c.JSON {
-		write = func(w io.Writer, found []preflight.Finding) error { return writeJSON(w, found) }
+		write = func(w io.Writer, found []preflight.Finding) error { return terminal.WriteJSON(w, found) }
 	}
-	if err := write(t.out, found); err != nil {
+	if err := write(t.Out, found); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(found, func(f preflight.Finding) bool { return f.Status == preflight.Fail }) {
@@ -51,7 +56,7 @@ func (c *doctorCmd) Run(ctx context.Context, t terminal) error {
 
 // ownPorts returns whether a port is one of the fleet that runs in this folder.
 func ownPorts(ctx context.Context, f *fleet.Fleet) func(int) bool {
-	st, err := answered(ctx, fleetDir{Dir: f.Dir}, patience, (*ctl.Client).Status)
+	st, err := running.Fleet{Dir: f.Dir}.Status(ctx)
 	if err != nil {
 		return func(int) bool { return false } // none runs
 	}
@@ -65,6 +70,14 @@ func ownPorts(ctx context.Context, f *fleet.Fleet) func(int) bool {
 	}
 	if len(st.Engines) == 0 { // up --single: they are in the supervisor
 		own[f.Edge.Port], own[f.Control.Port], own[f.Broker.HTTP] = true, true, preflight.Broker(f)
+	}
+	own[f.Edge.Local], own[f.Control.DNS] = true, true
+	ports, _ := running.Ports(ctx, admin.NewClient(local.EdgeSocket(f.Dir))) // an edge that is away has none
+	for _, p := range ports {
+		if _, port, err := net.SplitHostPort(p.Listen); err == nil {
+			n, _ := strconv.Atoi(port) // a number: the fleet file said so
+			own[n] = true
+		}
 	}
 	return func(port int) bool { return own[port] }
 }

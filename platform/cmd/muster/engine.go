@@ -11,6 +11,7 @@ import (
 	"github.com/musterdev/muster/drivers/sqlite"
 	"github.com/musterdev/muster/observe"
 	"github.com/musterdev/muster/platform/broker"
+	"github.com/musterdev/muster/platform/cmd/muster/terminal"
 	"github.com/musterdev/muster/platform/control"
 	"github.com/musterdev/muster/platform/gateway"
 	"github.com/musterdev/muster/platform/supervise/guard"
@@ -44,7 +45,7 @@ type controlCmd struct {
 func (c *controlCmd) Run(ctx context.Context) error {
 	headers, err := telemetry.ParseHeaders(os.Getenv("OTEL_EXPORTER_OTLP_HEADERS"))
 	if err != nil {
-		return usageError{err}
+		return terminal.Usage(err)
 	}
 	// without an exporter: beats and watches would drown a team's own traces
 	return muster.Run(ctx, []muster.Service{control.Service(control.Config{
@@ -59,7 +60,7 @@ type edgeCmd struct {
 func (c *edgeCmd) Run(ctx context.Context) error {
 	cfg, err := gateway.ReadConfig(c.Config)
 	if err != nil {
-		return usageError{err}
+		return terminal.Usage(err)
 	}
 	cfg.Telemetry, err = observe.Start(ctx, observe.Config{
 		Service: "edge", Instance: "edge", Log: os.Stderr,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/musterdev/muster/platform/cmd/muster/terminal"
 	"github.com/musterdev/muster/platform/gen"
 )
 
@@ -16,19 +17,19 @@ type genCmd struct {
 	JSON    bool     `name:"json" help:"Report as JSON, an object a line."`
 }
 
-func (c *genCmd) Run(ctx context.Context, t terminal) error {
+func (c *genCmd) Run(ctx context.Context, t terminal.Terminal) error {
 	o := gen.Options{Dir: c.Dir, Imports: c.Imports, Check: c.Check, Log: c.log(t)}
 	for _, text := range c.Plugins {
 		p, err := gen.ParsePlugin(text)
 		if err != nil {
-			return usageError{err}
+			return terminal.Usage(err)
 		}
 		o.Plugins = append(o.Plugins, p)
 	}
 	return gen.Run(ctx, o)
 }
 
-func (c *genCmd) log(t terminal) *slog.Logger {
+func (c *genCmd) log(t terminal.Terminal) *slog.Logger {
 	o := &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.Attr{} // it says nothing here
@@ -36,7 +37,7 @@ func (c *genCmd) log(t terminal) *slog.Logger {
 		return a
 	}}
 	if c.JSON {
-		return slog.New(slog.NewJSONHandler(t.out, o))
+		return slog.New(slog.NewJSONHandler(t.Out, o))
 	}
-	return slog.New(slog.NewTextHandler(t.err, o))
+	return slog.New(slog.NewTextHandler(t.Err, o))
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"os"
 	"os/signal"
+
+	"github.com/musterdev/muster/platform/cmd/muster/terminal"
 )
 
 func main() {
@@ -16,10 +18,10 @@ func main() {
 		stop() // a second Ctrl-C ends this process at once; the guardian then ends its fleet
 	}()
 	surviveBrokenPipes()
-	out, err := &outlet{w: os.Stdout, closed: hangUp}, &outlet{w: os.Stderr, closed: hangUp}
-	code := run(ctx, os.Args[1:], terminal{os.Stdin, out, err})
+	out, err := &terminal.Outlet{To: os.Stdout, Closed: hangUp}, &terminal.Outlet{To: os.Stderr, Closed: hangUp}
+	code := run(ctx, os.Args[1:], terminal.Terminal{In: os.Stdin, Out: out, Err: err})
 	stop()
-	if out.broken() || err.broken() {
+	if out.Broken() || err.Broken() {
 		code = exitBrokenPipe
 	}
 	os.Exit(code)

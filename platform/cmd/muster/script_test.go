@@ -27,7 +27,7 @@ import (
 // The command line is tested as its users meet it: scripts start the real binary,
 // which starts real processes. Each has ports and folders of its own.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"muster": main, "svc": svc})
+	testscript.Main(m, map[string]func(){"muster": main, "svc": svc, "tcpsvc": tcpsvc})
 }
 
 func TestScripts(t *testing.T) {
@@ -192,6 +192,9 @@ func svc() {
 		})
 		http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 			asked.Add(1)
+			if strings.HasSuffix(r.URL.Path, "/slow") {
+				<-time.After(200 * time.Millisecond)
+			}
 			_, _ = fmt.Fprintf(w, "%s %s %s\n", os.Getenv("MUSTER_SERVICE"), os.Getenv("GREETING"), r.URL.Path)
 		})
 		fail(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
@@ -204,6 +207,8 @@ func svc() {
 			}
 			return app.Serve(ctx)
 		}}, reference.Drivers())
+	case "asks":
+		muster.Main(muster.Service{Name: os.Getenv("MUSTER_SERVICE"), Run: asks(os.Args[2])}, reference.Drivers())
 	case "never":
 		http.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "still looking for my keys", http.StatusServiceUnavailable)
@@ -222,6 +227,10 @@ func svc() {
 		select {}
 	case "maker":
 		muster.Main(muster.Service{Name: os.Getenv("MUSTER_SERVICE"), Run: maker}, reference.Drivers())
+	case "page":
+		muster.Main(muster.Service{Name: os.Getenv("MUSTER_SERVICE"), Run: page}, reference.Drivers())
+	case "stock":
+		muster.Main(muster.Service{Name: os.Getenv("MUSTER_SERVICE"), Run: stock}, reference.Drivers())
 	case "taker":
 		fail(taker())
 	case "post":

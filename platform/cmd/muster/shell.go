@@ -3,6 +3,8 @@ package main
 import (
 	"os"
 	"strings"
+
+	"github.com/musterdev/muster/platform/cmd/muster/terminal"
 )
 
 // self is how a shell in another terminal calls this very program.
@@ -22,5 +24,5 @@ func shellWord(s string) string {
 	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
 		return s
 	}
-	return shellQuote(s)
+	return terminal.Quote(s)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/musterdev/muster"
 	"github.com/musterdev/muster/platform/cmd/muster/reference"
+	"github.com/musterdev/muster/platform/cmd/muster/terminal"
 )
 
 // shopCmd runs one service of the shop: the demo's fleet starts this binary again
@@ -21,5 +22,5 @@ func (c *shopCmd) Run(ctx context.Context) error {
 			return muster.Run(ctx, []muster.Service{s}, reference.Drivers(), muster.LogTo(os.Stderr))
 		}
 	}
-	return usageError{errors.New("the shop has no service " + c.Service)}
+	return terminal.Usage(errors.New("the shop has no service " + c.Service))
 }

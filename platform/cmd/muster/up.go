@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/musterdev/muster/platform/cmd/muster/terminal"
 	"github.com/musterdev/muster/platform/fleet"
 	"github.com/musterdev/muster/platform/local"
 	"github.com/musterdev/muster/platform/preflight"
@@ -29,7 +30,7 @@ func (c *upCmd) read() (*fleet.Fleet, error) {
 	return f, preflight.Files(f)
 }
 
-func (c *upCmd) Run(ctx context.Context, t terminal) error {
+func (c *upCmd) Run(ctx context.Context, t terminal.Terminal) error {
 	if err := hostNames(c.Name); err != nil {
 		return err
 	}
@@ -38,12 +39,12 @@ func (c *upCmd) Run(ctx context.Context, t terminal) error {
 		return err
 	}
 	if f.On != fleet.Local {
-		return usagef("environment %q is on %s: muster up runs fleets on this machine", f.EnvironmentName, f.On)
+		return terminal.Usagef("environment %q is on %s: muster up runs fleets on this machine", f.EnvironmentName, f.On)
 	}
 	if text := preflight.Undelivered(f); text != "" {
-		_, _ = fmt.Fprintln(t.err, "warning:", text)
+		_, _ = fmt.Fprintln(t.Err, "warning:", text)
 	}
-	p := &local.Progress{Out: t.out, JSON: c.JSON}
+	p := &local.Progress{Out: t.Out, JSON: c.JSON}
 	up, err := local.Start(ctx, local.Config{Fleet: f, Single: c.Single, Load: c.read, Names: c.Name, Watch: c.Watch, Events: p.Show})
 	if err != nil {
 		return err
@@ -51,7 +52,7 @@ func (c *upCmd) Run(ctx context.Context, t terminal) error {
 	if c.JSON {
 		return up.Wait()
 	}
-	_, _ = fmt.Fprintf(t.out, "\ndashboard %[2]s/\nedge      %[1]s\nregistry  %[2]s/v1/services\nlogs      %[3]s\nCtrl-C ends it; muster ps, logs, trace, map work from another terminal.\n",
+	_, _ = fmt.Fprintf(t.Out, "\ndashboard %[2]s/\nedge      %[1]s\nregistry  %[2]s/v1/services\nlogs      %[3]s\nCtrl-C ends it; muster ps, logs, trace, map work from another terminal.\n",
 		up.EdgeURL, up.ControlURL, filepath.Join(f.Dir, supervise.Folder, "logs"))
 	return up.Wait()
 }

@@ -1,33 +1,47 @@
 package drills
 
 import (
+	"cmp"
 	"context"
 	"time"
 
+	"github.com/musterdev/muster/platform/cmd/muster/terminal"
+	"github.com/musterdev/muster/platform/drill/own"
 	"github.com/musterdev/muster/platform/drill/replica"
 	"github.com/musterdev/muster/platform/drill/stage"
+	"github.com/musterdev/muster/platform/load"
 )
 
 // SlowReplica compares policies of choosing an instance while one of ten is slow.
 type SlowReplica struct {
-	For  time.Duration `default:"120s" help:"How long, all rounds together."`
-	Rate float64       `default:"735" help:"Requests a second."`
+	ownFlags
+
+	For  time.Duration `placeholder:"120s" help:"How long, all rounds together; with -f how long a replica is slow, 10s if not given."`
+	Rate float64       `placeholder:"N" help:"Requests a second; 735, with -f visits a second, and what the load file has at most if not given."`
 	Seed uint64        `placeholder:"N" help:"Makes arrivals repeatable."`
 	JSON bool          `name:"json" help:"Print the report as JSON."`
 }
 
 // Run runs the drill.
-func (c *SlowReplica) Run(ctx context.Context, t Terminal) error {
-	if err := within(c.For, time.Second, time.Hour); err != nil {
+func (c *SlowReplica) Run(ctx context.Context, t terminal.Terminal) error {
+	length := cmp.Or(c.For, map[bool]time.Duration{true: 10 * time.Second, false: 2 * time.Minute}[c.own()])
+	if err := within(length, time.Second, time.Hour); err != nil {
 		return err
 	}
+	if c.own() {
+		return c.run(ctx, t, c.JSON, own.Terms{For: length, Rate: load.Rate(c.Rate), Seed: c.Seed}, (*own.Fleet).SlowReplica)
+	}
+	if err := c.alone(); err != nil {
+		return err
+	}
+	c.Rate = cmp.Or(c.Rate, 735)
 	if !(c.Rate >= 10 && c.Rate <= 10_000) {
-		return usage("--rate must be 10 to 10000")
+		return terminal.Usagef("--rate must be 10 to 10000")
 	}
 	command, err := stage.Itself(StageVerb)
 	if err != nil {
 		return err
 	}
-	r, err := replica.Run(ctx, replica.Config{Command: command, For: c.For, Seed: c.Seed, Rate: c.Rate})
-	return t.report(r, err, c.JSON)
+	r, err := replica.Run(ctx, replica.Config{Command: command, For: length, Seed: c.Seed, Rate: c.Rate})
+	return report(t, r, err, c.JSON)
 }

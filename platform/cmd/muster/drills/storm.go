@@ -1,44 +1,55 @@
 package drills
 
 import (
+	"cmp"
 	"context"
 	"time"
 
+	"github.com/musterdev/muster/platform/cmd/muster/terminal"
 	"github.com/musterdev/muster/platform/drill"
+	"github.com/musterdev/muster/platform/drill/own"
 	"github.com/musterdev/muster/platform/drill/stage"
 	"github.com/musterdev/muster/platform/drill/storm"
+	"github.com/musterdev/muster/platform/load"
 )
-
-// StageVerb is the hidden verb that runs a service of these drills.
-const StageVerb = "stage"
 
 // stormFlags are those of the drills that give services trouble for a while.
 type stormFlags struct {
+	ownFlags
+
 	For  time.Duration `default:"10s" help:"How long the trouble lasts, in whole seconds."`
-	Rate float64       `placeholder:"N" help:"Requests a second that each service can do; 600, or 100 with --textbook."`
+	Rate float64       `placeholder:"N" help:"Requests a second that each service can do; 600, or 100 with --textbook. With -f visits a second; what the load file has at most if not given."`
 	Seed uint64        `placeholder:"N" help:"Makes arrivals and choices repeatable."`
 	JSON bool          `name:"json" help:"Print the report as JSON."`
 }
 
 func (f stormFlags) config() (storm.Config, error) {
-	if err := within(f.For, time.Second, 10*time.Minute); err != nil {
+	if err := cmp.Or(within(f.For, time.Second, 10*time.Minute), f.alone()); err != nil {
 		return storm.Config{}, err
 	}
 	if f.Rate != 0 && !(f.Rate >= 10 && f.Rate <= 10_000) {
-		return storm.Config{}, usage("--rate must be 10 to 10000")
+		return storm.Config{}, terminal.Usagef("--rate must be 10 to 10000")
 	}
 	command, err := stage.Itself(StageVerb)
 	return storm.Config{Command: command, For: f.For, Seed: f.Seed, Capacity: f.Rate}, err
 }
 
-func (f stormFlags) run(ctx context.Context, t Terminal, textbook bool, run func(context.Context, storm.Config) (*drill.Report, error)) error {
+// mine runs a drill on the user's own fleet.
+func (f stormFlags) mine(ctx context.Context, t terminal.Terminal, choose func(*own.Fleet, own.Terms) (*own.Drill, error)) error {
+	if err := within(f.For, time.Second, 10*time.Minute); err != nil {
+		return err
+	}
+	return f.ownFlags.run(ctx, t, f.JSON, own.Terms{For: f.For, Rate: load.Rate(f.Rate), Seed: f.Seed}, choose)
+}
+
+func (f stormFlags) run(ctx context.Context, t terminal.Terminal, textbook bool, run func(context.Context, storm.Config) (*drill.Report, error)) error {
 	cfg, err := f.config()
 	if err != nil {
 		return err
 	}
 	cfg.Textbook = textbook
 	r, err := run(ctx, cfg)
-	return t.report(r, err, f.JSON)
+	return report(t, r, err, f.JSON)
 }
 
 // RetryStorm has the last of three services work at a quarter of its speed.
@@ -49,7 +60,13 @@ type RetryStorm struct {
 }
 
 // Run runs the drill.
-func (c *RetryStorm) Run(ctx context.Context, t Terminal) error {
+func (c *RetryStorm) Run(ctx context.Context, t terminal.Terminal) error {
+	switch {
+	case c.own() && c.Textbook:
+		return terminal.Usagef("--textbook is for the services that the drill brings; leave -f out")
+	case c.own():
+		return c.mine(ctx, t, (*own.Fleet).RetryStorm)
+	}
 	return c.run(ctx, t, c.Textbook, storm.Retry)
 }
 
@@ -57,6 +74,9 @@ func (c *RetryStorm) Run(ctx context.Context, t Terminal) error {
 type TrafficSpike struct{ stormFlags }
 
 // Run runs the drill.
-func (c *TrafficSpike) Run(ctx context.Context, t Terminal) error {
+func (c *TrafficSpike) Run(ctx context.Context, t terminal.Terminal) error {
+	if c.own() {
+		return c.mine(ctx, t, (*own.Fleet).TrafficSpike)
+	}
 	return c.run(ctx, t, false, storm.Spike)
 }

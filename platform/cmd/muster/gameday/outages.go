@@ -113,8 +113,8 @@ func direct(list []*call.Caller) load.Flow {
 	}}
 }
 
-// ServiceDown kills and stops replicas of catalog and inventory.
-func ServiceDown(ctx context.Context, shop *reference.Fleet, rate load.Rate, seed uint64) (*drill.Report, error) {
+// ServiceDown kills replicas of catalog and inventory, and stops some for so long.
+func ServiceDown(ctx context.Context, shop *reference.Fleet, stalled time.Duration, rate load.Rate, seed uint64) (*drill.Report, error) {
 	list, closeAll, err := callers(shop)
 	if err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func ServiceDown(ctx context.Context, shop *reference.Fleet, rate load.Rate, see
 	hasty := step("POST", "/v1/carts", "{}", http.StatusCreated)
 	hasty.Headers = map[string]string{call.DeadlineHeader: fmt.Sprint(inTime.Milliseconds())} // and no key
 	return down.Run(ctx, down.Config{
-		Fleet: shop.Processes(), Rate: rate, Plan: plan(shop, seed, browse(), fill(), direct(list)), Callers: list,
+		Fleet: shop.Processes(), Rate: rate, Plan: plan(shop, seed, browse(), fill(), direct(list)), Callers: list, Stalled: stalled,
 		Kill: []string{"catalog", "inventory"}, Stall: []string{"catalog", "inventory", "cart"},
 		Unsafe: load.Flow{Name: "without a key", Steps: []load.Step{hasty}}, Answered: inTime + time.Second/2,
 		Dead: down.Dead{Service: "catalog", Degraded: []load.Flow{fill()}, Others: []load.Flow{look()}, What: "a cart's lines without their prices"},

@@ -8,7 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,7 +17,6 @@ import (
 	"github.com/musterdev/muster"
 	"github.com/musterdev/muster/platform/fleet"
 	"github.com/musterdev/muster/platform/local"
-	"github.com/musterdev/muster/platform/preflight"
 	"github.com/musterdev/muster/platform/supervise/event"
 	"github.com/musterdev/muster/platform/supervise/instance"
 	"github.com/musterdev/muster/shop"
@@ -37,9 +36,8 @@ type Options struct {
 	Out    io.Writer         // told what is left out
 	Events func(event.Event) // of the fleet; nil: nobody is told
 
-	// Registry returns the registry's URL that a service is told, given the registry's own;
-	// nil: that.
-	Registry func(service, url string) string
+	// Before is local.Config's: what stands before the registry. It wants Single.
+	Before func(registry http.Handler) http.Handler
 
 	inProcess bool
 }
@@ -69,10 +67,7 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.registry(f); err != nil {
-		return nil, err
-	}
-	up, err := local.Start(ctx, local.Config{Fleet: f, Dir: o.Dir, Single: o.Single, Events: o.Events})
+	up, err := local.Start(ctx, local.Config{Fleet: f, Dir: o.Dir, Single: o.Single, Events: o.Events, Before: o.Before})
 	if err != nil {
 		return nil, err
 	}
@@ -134,28 +129,6 @@ func (o *Options) file() (*fleet.Fleet, error) {
 		}
 	}
 	return f, nil
-}
-
-// registry tells services where the registry is when that is not where it listens.
-func (o *Options) registry(f *fleet.Fleet) error {
-	if o.Registry == nil {
-		return nil
-	}
-	if err := preflight.ChoosePorts(f); err != nil {
-		return err
-	}
-	own := fmt.Sprintf("http://127.0.0.1:%d", f.Control.Port)
-	for i := range f.Services {
-		s := &f.Services[i]
-		if url := o.Registry(s.Name, own); url != own {
-			s.Env = maps.Clone(s.Env)
-			if s.Env == nil {
-				s.Env = map[string]string{}
-			}
-			s.Env["MUSTER_REGISTRY_URL"] = url
-		}
-	}
-	return nil
 }
 
 // anyPort is the environment, but engines whose port it does not say take a free one.

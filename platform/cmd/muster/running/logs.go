@@ -1,4 +1,4 @@
-package main
+package running
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/musterdev/muster/platform/cmd/muster/see"
+	"github.com/musterdev/muster/platform/cmd/muster/terminal"
 	"github.com/musterdev/muster/platform/supervise/ctl"
 	"github.com/musterdev/muster/platform/supervise/logs"
 	"github.com/musterdev/muster/platform/telemetry/query"
@@ -14,10 +15,10 @@ import (
 	"github.com/musterdev/muster/problem"
 )
 
-// logsCmd shows what services print. As it was printed, it comes from the supervisor;
+// Logs shows what services print. As it was printed, it comes from the supervisor;
 // what is searched for comes from control, which has kept more and reads it as records.
-type logsCmd struct {
-	controlFlags
+type Logs struct {
+	Control
 	Service string        `arg:"" optional:"" help:"A service or engine; all by default."`
 	Follow  bool          `short:"f" help:"Go on with new lines until Ctrl-C."`
 	Tail    *int          `short:"n" placeholder:"50" help:"How many lines of the past: 50, or all there are with --since or --trace (at most 5000)."`
@@ -33,7 +34,8 @@ const (
 	mostRecords = 5000
 )
 
-func (c *logsCmd) Run(ctx context.Context, t terminal) error {
+// Run runs the verb.
+func (c *Logs) Run(ctx context.Context, t terminal.Terminal) error {
 	r, err := c.wanted()
 	if err != nil {
 		return err
@@ -47,13 +49,13 @@ func (c *logsCmd) Run(ctx context.Context, t terminal) error {
 	case err == nil:
 		return nil
 	case c.URL == "" && (away || errors.Is(err, errNoControl) || problem.CodeOf(err) == problem.Unavailable):
-		t.note(err.Error() + "; so these are only the last lines, which the supervisor has")
+		t.Note(err.Error() + "; so these are only the last lines, which the supervisor has")
 		return c.last(ctx, t, r)
 	}
-	return plain(err)
+	return terminal.Plain(err)
 }
 
-func (c *logsCmd) wanted() (r see.Records, err error) {
+func (c *Logs) wanted() (r see.Records, err error) {
 	r = see.Records{Service: c.Service, Since: c.Since, Text: c.Grep, Most: usualLines}
 	if c.Since > 0 || c.Trace != "" {
 		r.Most = mostRecords
@@ -63,41 +65,41 @@ func (c *logsCmd) wanted() (r see.Records, err error) {
 	}
 	switch {
 	case r.Most < 0:
-		return r, usagef("--tail must not be negative")
+		return r, terminal.Usagef("--tail must not be negative")
 	case c.Since < 0:
-		return r, usagef("--since must be more than 0s, not %s", c.Since)
+		return r, terminal.Usagef("--since must be more than 0s, not %s", c.Since)
 	}
 	if r.Level, err = see.ParseLevel(c.Level); err != nil {
-		return r, usagef("--level %w", err)
+		return r, terminal.Usagef("--level %w", err)
 	}
 	if c.Trace != "" {
 		if r.Trace, err = signal.ParseTraceID(c.Trace); err != nil {
-			return r, usagef("--trace: %q is no trace id: %w", c.Trace, err)
+			return r, terminal.Usagef("--trace: %q is no trace id: %w", c.Trace, err)
 		}
 	}
 	return r, nil
 }
 
 // lines shows what was printed as it was.
-func (c *logsCmd) lines(ctx context.Context, t terminal, most int) error {
+func (c *Logs) lines(ctx context.Context, t terminal.Terminal, most int) error {
 	return c.client().Logs(ctx, ctl.Tail{Service: c.Service, Lines: most, Follow: c.Follow}, func(line logs.Line) error {
 		if c.JSON {
-			return writeJSON(t.out, line)
+			return t.JSON(line)
 		}
-		_, err := fmt.Fprintf(t.out, "%-14s %s\n", line.Instance, line.Text)
+		_, err := fmt.Fprintf(t.Out, "%-14s %s\n", line.Instance, line.Text)
 		return err
 	})
 }
 
 // records shows what control has.
-func (c *logsCmd) records(ctx context.Context, t terminal, r see.Records) error {
+func (c *Logs) records(ctx context.Context, t terminal.Terminal, r see.Records) error {
 	if c.Follow {
 		begun := false
 		err := see.Follow(ctx, see.Following{Find: func(ctx context.Context) (*see.Client, error) {
 			client, err := c.find(ctx)
 			begun = begun || err == nil
 			return client, err
-		}, Wanted: r, Show: c.show(t), Note: t.note})
+		}, Wanted: r, Show: c.show(t), Note: t.Note})
 		if begun && errors.Is(err, ctl.ErrNoFleet) {
 			return nil // the fleet has ended
 		}
@@ -107,21 +109,21 @@ func (c *logsCmd) records(ctx context.Context, t terminal, r see.Records) error 
 	if err != nil {
 		return err
 	}
-	return client.Records(ctx, r, c.show(t), t.note)
+	return client.Records(ctx, r, c.show(t), t.Note)
 }
 
-func (c *logsCmd) show(t terminal) func(query.Log) error {
-	screen := t.screen()
+func (c *Logs) show(t terminal.Terminal) func(query.Log) error {
+	screen := t.Screen()
 	return func(l query.Log) error {
 		if c.JSON {
-			return writeJSON(t.out, l)
+			return t.JSON(l)
 		}
 		return screen.Log(l, c.Trace == "")
 	}
 }
 
 // last shows what of the supervisor's last lines is wanted.
-func (c *logsCmd) last(ctx context.Context, t terminal, r see.Records) error {
+func (c *Logs) last(ctx context.Context, t terminal.Terminal, r see.Records) error {
 	show := c.show(t)
 	var past []query.Log // when no more are to come
 	err := c.client().Logs(ctx, ctl.Tail{Service: c.Service, Lines: mostRecords, Follow: c.Follow}, func(line logs.Line) error {

@@ -1,4 +1,6 @@
-package main
+// Package running is the verbs that speak to a fleet that runs: what it does, how it is
+// mended, and what it was seen to do.
+package running
 
 import (
 	"context"
@@ -10,21 +12,23 @@ import (
 	"strings"
 	"time"
 
+	"github.com/musterdev/muster/platform/cmd/muster/terminal"
+	"github.com/musterdev/muster/platform/supervise"
 	"github.com/musterdev/muster/platform/supervise/ctl"
 )
 
-// fleetDir names a fleet that runs, for the verbs that speak to it.
-type fleetDir struct {
+// Fleet names a fleet that runs, for the verbs that speak to it.
+type Fleet struct {
 	Dir string `short:"C" default:"." placeholder:"DIR" help:"The folder whose fleet is meant."`
 }
 
-func (d fleetDir) client() *ctl.Client { return ctl.NewClient(d.Dir) }
+func (d Fleet) client() *ctl.Client { return ctl.NewClient(d.Dir) }
 
 // patience is how long a supervisor may take to say what it knows.
 const patience = 5 * time.Second
 
 // answered asks a supervisor something that takes it no time.
-func answered[T any](ctx context.Context, d fleetDir, within time.Duration, ask func(*ctl.Client, context.Context) (T, error)) (T, error) {
+func answered[T any](ctx context.Context, d Fleet, within time.Duration, ask func(*ctl.Client, context.Context) (T, error)) (T, error) {
 	soon, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	v, err := ask(d.client(), soon)
@@ -34,14 +38,20 @@ func answered[T any](ctx context.Context, d fleetDir, within time.Duration, ask 
 	return v, err
 }
 
-// scaleCmd changes how many replicas run.
-type scaleCmd struct {
-	fleetDir
+// Status returns what runs.
+func (d Fleet) Status(ctx context.Context) (supervise.Status, error) {
+	return answered(ctx, d, patience, (*ctl.Client).Status)
+}
+
+// Scale changes how many replicas run.
+type Scale struct {
+	Fleet
 	Services []string `arg:"" placeholder:"SERVICE=N" help:"Services and how many replicas each: cart=3."`
 	JSON     bool     `name:"json" help:"Print JSON."`
 }
 
-func (c *scaleCmd) Run(ctx context.Context, t terminal) error {
+// Run runs the verb.
+func (c *Scale) Run(ctx context.Context, t terminal.Terminal) error {
 	type order struct {
 		service string
 		n       int
@@ -51,7 +61,7 @@ func (c *scaleCmd) Run(ctx context.Context, t terminal) error {
 		name, number, ok := strings.Cut(text, "=")
 		n, err := strconv.Atoi(number)
 		if !ok || err != nil || n < 0 {
-			return usagef("%q is not SERVICE=N, such as cart=3", text)
+			return terminal.Usagef("%q is not SERVICE=N, such as cart=3", text)
 		}
 		orders = append(orders, order{name, n})
 	}
@@ -62,58 +72,55 @@ func (c *scaleCmd) Run(ctx context.Context, t terminal) error {
 		}
 		scaled[o.service] = o.n
 		if !c.JSON {
-			_, _ = fmt.Fprintf(t.out, "%s has %d replicas\n", o.service, o.n)
+			_, _ = fmt.Fprintf(t.Out, "%s has %d replicas\n", o.service, o.n)
 		}
 	}
 	if c.JSON {
-		return writeJSON(t.out, scaled)
+		return t.JSON(scaled)
 	}
 	return nil
 }
 
-// downCmd ends a fleet.
-type downCmd struct {
-	fleetDir
+// Down ends a fleet.
+type Down struct {
+	Fleet
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
-func (c *downCmd) Run(ctx context.Context, t terminal) error {
+// Run runs the verb.
+func (c *Down) Run(ctx context.Context, t terminal.Terminal) error {
 	if err := c.client().Down(ctx); err != nil {
 		return err
 	}
 	if c.JSON {
-		return writeJSON(t.out, map[string]bool{"ended": true})
+		return t.JSON(map[string]bool{"ended": true})
 	}
-	_, _ = fmt.Fprintln(t.out, "the fleet has ended")
+	_, _ = fmt.Fprintln(t.Out, "the fleet has ended")
 	return nil
 }
 
-// envCmd prints a service's environment.
-type envCmd struct {
-	fleetDir
+// Env prints a service's environment.
+type Env struct {
+	Fleet
 	Service string `arg:"" help:"The service that is to be run by hand."`
 	JSON    bool   `name:"json" help:"Print JSON."`
 }
 
-func (c *envCmd) Run(ctx context.Context, t terminal) error {
-	env, err := answered(ctx, c.fleetDir, patience, func(client *ctl.Client, ctx context.Context) (map[string]string, error) {
+// Run runs the verb.
+func (c *Env) Run(ctx context.Context, t terminal.Terminal) error {
+	env, err := answered(ctx, c.Fleet, patience, func(client *ctl.Client, ctx context.Context) (map[string]string, error) {
 		return client.Environment(ctx, c.Service)
 	})
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		return writeJSON(t.out, env)
+		return t.JSON(env)
 	}
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		if _, err := fmt.Fprintf(t.out, "export %s=%s\n", name, shellQuote(env[name])); err != nil {
+		if _, err := fmt.Fprintf(t.Out, "export %s=%s\n", name, terminal.Quote(env[name])); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// shellQuote quotes a value so that a POSIX shell reads it back as it is.
-func shellQuote(s string) string {
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

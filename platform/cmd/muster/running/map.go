@@ -1,4 +1,4 @@
-package main
+package running
 
 import (
 	"bytes"
@@ -8,25 +8,27 @@ import (
 	"strings"
 	"time"
 
+	"github.com/musterdev/muster/platform/cmd/muster/terminal"
 	"github.com/musterdev/muster/platform/telemetry/graph/draw"
 )
 
-// mapCmd shows who calls whom.
-type mapCmd struct {
-	controlFlags
+// Map shows who calls whom.
+type Map struct {
+	Control
 	Window time.Duration `default:"5m" help:"Of the traffic of how long, 1m to 1h."`
 	SVG    bool          `name:"svg" help:"Draw it, as SVG."`
 	Theme  string        `default:"auto" enum:"auto,light,dark" help:"Of the drawing: auto, light or dark."`
 	Out    string        `short:"o" placeholder:"FILE" help:"Write to a file; one whose name ends in .svg is drawn."`
 }
 
-func (c *mapCmd) Run(ctx context.Context, t terminal) error {
+// Run runs the verb.
+func (c *Map) Run(ctx context.Context, t terminal.Terminal) error {
 	drawn := c.SVG || strings.HasSuffix(c.Out, ".svg")
 	switch {
 	case c.Window < time.Minute || c.Window > time.Hour:
-		return usagef("--window must be 1m to 1h, not %s", c.Window)
+		return terminal.Usagef("--window must be 1m to 1h, not %s", c.Window)
 	case drawn && c.JSON:
-		return usagef("a map is either drawn or printed as JSON: leave one out")
+		return terminal.Usagef("a map is either drawn or printed as JSON: leave one out")
 	}
 	client, err := c.find(ctx)
 	if err != nil {
@@ -34,17 +36,17 @@ func (c *mapCmd) Run(ctx context.Context, t terminal) error {
 	}
 	m, err := client.Map(ctx, c.Window)
 	if err != nil {
-		return plain(err)
+		return terminal.Plain(err)
 	}
 	if len(m.Edges) == 0 {
-		t.note(fmt.Sprintf("no service called another in the last %s", c.Window))
+		t.Note(fmt.Sprintf("no service called another in the last %s", c.Window))
 	}
 	var text bytes.Buffer
 	switch {
 	case drawn:
 		text.Write(draw.SVG(m, draw.Theme(c.Theme)))
 	case c.JSON:
-		if err := writeJSON(&text, m); err != nil {
+		if err := terminal.WriteJSON(&text, m); err != nil {
 			return err
 		}
 	default:
@@ -53,6 +55,6 @@ func (c *mapCmd) Run(ctx context.Context, t terminal) error {
 	if c.Out != "" {
 		return os.WriteFile(c.Out, text.Bytes(), 0o644)
 	}
-	_, err = t.out.Write(text.Bytes())
+	_, err = t.Out.Write(text.Bytes())
 	return err
 }

@@ -1,19 +1,19 @@
-package main
+package running
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/musterdev/muster/platform/cmd/muster/see"
+	"github.com/musterdev/muster/platform/cmd/muster/terminal"
 	"github.com/musterdev/muster/platform/supervise/ctl"
 	"github.com/musterdev/muster/platform/telemetry/signal"
 )
 
-// controlFlags say whose telemetry is asked for.
-type controlFlags struct {
-	fleetDir
+// Control say whose telemetry is asked for.
+type Control struct {
+	Fleet
 	URL  string `name:"url" placeholder:"URL" help:"Ask at this address, such as a muster dashboard's, not the fleet of a folder: http://127.0.0.1:8081."`
 	JSON bool   `name:"json" help:"Print JSON."`
 }
@@ -23,15 +23,15 @@ var errNoControl = errors.New("control does not run now: see muster ps and muste
 
 // find finds control: as the supervisor knows it, or as it tells services where it is,
 // where it has the engines inside.
-func (c controlFlags) find(ctx context.Context) (*see.Client, error) {
+func (c Control) find(ctx context.Context) (*see.Client, error) {
 	if c.URL != "" {
 		client, err := see.NewClient(c.URL)
 		if err != nil {
-			return nil, usagef("--url: %w", err)
+			return nil, terminal.Usagef("--url: %w", err)
 		}
 		return client, nil
 	}
-	st, err := answered(ctx, c.fleetDir, patience, (*ctl.Client).Status)
+	st, err := c.Status(ctx)
 	if errors.Is(err, ctl.ErrNoFleet) {
 		return nil, fmt.Errorf("%w, or say with --url where control or a muster dashboard is", err)
 	} else if err != nil {
@@ -43,7 +43,7 @@ func (c controlFlags) find(ctx context.Context) (*see.Client, error) {
 		}
 	}
 	for _, s := range st.Services {
-		env, err := answered(ctx, c.fleetDir, patience, func(client *ctl.Client, ctx context.Context) (map[string]string, error) {
+		env, err := answered(ctx, c.Fleet, patience, func(client *ctl.Client, ctx context.Context) (map[string]string, error) {
 			return client.Environment(ctx, s.Name)
 		})
 		if url := env["MUSTER_REGISTRY_URL"]; err == nil && url != "" {
@@ -54,30 +54,17 @@ func (c controlFlags) find(ctx context.Context) (*see.Client, error) {
 }
 
 // meant finds control and the trace that a person means; see see.Client.Meant.
-func (c controlFlags) meant(ctx context.Context, text string) (client *see.Client, id signal.TraceID, err error) {
+func (c Control) meant(ctx context.Context, text string) (client *see.Client, id signal.TraceID, err error) {
 	if _, err := signal.ParseTraceID(text); err != nil {
-		return nil, id, usagef("%q is no trace id: %w", text, err)
+		return nil, id, terminal.Usagef("%q is no trace id: %w", text, err)
 	} else if len(text) < 4 {
-		return nil, id, usagef("%q are too few digits of a trace id: give 4 or more", text)
+		return nil, id, terminal.Usagef("%q are too few digits of a trace id: give 4 or more", text)
 	}
 	if client, err = c.find(ctx); err != nil {
 		return nil, id, err
 	}
 	if id, err = client.Meant(ctx, text); err != nil {
-		return nil, id, plain(err)
+		return nil, id, terminal.Plain(err)
 	}
 	return client, id, nil
 }
-
-// screen is where people read what a verb prints.
-func (t terminal) screen() see.Screen {
-	w := t.out
-	if o, ok := w.(*outlet); ok {
-		w = o.w
-	}
-	f, _ := w.(*os.File) // nil: something else
-	return see.NewScreen(t.out, f, os.Getenv)
-}
-
-// note tells a person something beside what was asked for.
-func (t terminal) note(text string) { _, _ = fmt.Fprintln(t.err, "note:", text) }

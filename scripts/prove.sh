@@ -72,5 +72,7 @@ prove C3 'bin/muster drill service-down'
 prove C4 'bin/muster drill registry-down --for 60s && bin/muster drill readdress && bin/muster drill partition'
 prove C5 'make bench-call'
 prove C6 'go test -count=1 -v -run "Nonsense|BeyondMeasure|Near|UnknownService|NoInstance|Timeout|Deadline|Stalled|Refuses" ./call ./call/discovery ./call/policy'
+prove C7 'bin/muster drill network-delay'
+prove C8 'go test -count=1 -v -run "TestScripts/(own|ways|tcp|limits|load|delay)" ./platform/cmd/muster'
 
 finish

@@ -48,13 +48,17 @@ func Floors() []Floor {
 
 		{Folder: "call/discovery/...", May: "problem auth mtls", Tests: chapters},
 		{Folder: "call/resilience", May: "problem", Tests: chapters},
-		{Folder: "call/admission", May: "problem call/resilience", Tests: chapters},
+		{Folder: "call/quota", May: "problem call/discovery", Tests: chapters},
+		{Folder: "call/admission", May: "problem call/discovery call/resilience call/quota", Tests: chapters},
 		{Folder: "call/resilience/stormtest", May: "call/resilience call/admission", Tests: chapters},
 		{Folder: "call/resilience/legacy", May: "problem call/resilience", Tests: chapters},
 		{Folder: "call/balance/...", May: "problem call/discovery/... call/balance/...", Tests: chapters},
-		{Folder: "call/seen", May: "problem call/balance call/resilience call/admission", Tests: chapters},
-		{Folder: "call/internal/...", May: "call/resilience", Tests: chapters},
-		{Folder: "call/policy", May: "problem call/balance call/resilience", Tests: chapters},
+		{Folder: "call/seen", May: "problem call/balance call/resilience call/quota call/admission", Tests: chapters},
+		{Folder: "call/internal/...", May: "call/discovery call/resilience", Tests: chapters},
+		{Folder: "call/internal/link", May: "call/balance call/seen", Tests: chapters},
+		{Folder: "call/internal/method", May: "call/internal/snap", Tests: chapters},
+		{Folder: "call/internal/pool", May: "call/discovery call/resilience call/balance call/policy call/seen", Tests: chapters},
+		{Folder: "call/policy", May: "problem call/balance call/resilience call/quota", Tests: chapters},
 		{Folder: "call", May: "problem observe auth mtls call/...", Tests: chapters},
 
 		{Folder: "bus", May: "problem", Tests: chapters},
@@ -64,14 +68,16 @@ func Floors() []Floor {
 		{Folder: "cache/cachetest", May: "cache", Tests: chapters},
 
 		{Folder: "data/tx", May: "problem", Tests: chapters},
+		{Folder: "data/group", May: "data/tx", Tests: chapters},
 		{Folder: "data/migrate", May: "problem data/tx", Tests: chapters},
-		{Folder: "data/idempotency", May: "problem data/tx data/migrate", Tests: chapters},
+		{Folder: "data/idempotency", May: "problem data/tx data/group data/migrate", Tests: chapters},
 		{Folder: "data/lease", May: "problem data/tx data/migrate", Tests: chapters},
+		{Folder: "data/lock", May: "problem data/tx data/migrate", Tests: chapters},
 		{Folder: "data/outbox", May: "problem bus data/tx data/migrate data/lease", Tests: chapters},
-		{Folder: "data/inbox", May: "problem bus data/tx data/migrate", Tests: chapters},
+		{Folder: "data/inbox", May: "problem bus data/tx data/group data/migrate", Tests: chapters},
 		{Folder: "data/parking", May: "problem bus data/tx data/migrate", Tests: chapters},
 		{Folder: "data/saga", May: "problem data/tx data/saga/internal/...", Tests: chapters},
-		{Folder: "data/saga/internal/...", May: "problem data/tx data/migrate data/saga/internal/...", Tests: chapters},
+		{Folder: "data/saga/internal/...", May: "problem data/tx data/group data/migrate data/saga/internal/...", Tests: chapters},
 		{Folder: "data/datatest/...", May: "problem page/... bus/... data/...", Tests: chapters},
 
 		{Folder: ".", May: chapters},
@@ -80,6 +86,8 @@ func Floors() []Floor {
 		// Drivers: a module each. They know the library's words, never package muster.
 		{Folder: "drivers/...", May: chapters, Tests: chapters},
 		{Folder: "drivers/nats/...", May: chapters, Tests: chapters + " drivers/nats/..."},
+		{Folder: "drivers/rabbitmq/...", May: chapters + " drivers/rabbitmq/internal/...", Tests: chapters + " drivers/rabbitmq/..."},
+		{Folder: "drivers/redis/...", May: chapters, Tests: chapters + " drivers/redis/..."},
 		{Folder: "drivers/postgres/...", May: chapters, Tests: "drivers/postgres/..."},
 
 		// The platform: engines know the library and what they are made of.
@@ -107,7 +115,7 @@ func Floors() []Floor {
 		{Folder: "platform/gen/...", May: "platform/gen/..."},
 		{Folder: "platform/preflight/...", May: chapters + " platform/fleet/... platform/supervise/...", Tests: chapters},
 		{Folder: "platform/load/...", May: "problem strictyaml call/resilience platform/load/...", Tests: chapters},
-		{Folder: "platform/drill/...", May: library + " drivers/... platform/load/... platform/local platform/drill/... " + engines, Tests: ""},
+		{Folder: "platform/drill/...", May: library + " drivers/... platform/load/... platform/local platform/ops platform/preflight platform/drill/... " + engines, Tests: ""},
 		{Folder: "platform/cmd/muster/...", May: library + " drivers/... platform/... shop/...", Tests: "mustertest/..."},
 
 		// The shop: a service knows the contracts of the others, never their code.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
@@ -46,6 +47,7 @@ type App struct {
 	broken  []error // handlers that cannot serve
 	db      *sql.DB
 	served  bool
+	pool    atomic.Pointer[sql.DB] // db, for who must not wait while it is migrated
 
 	broker        bus.Broker
 	relay         *outbox.Relay // set before Serve, if at all
@@ -104,8 +106,13 @@ func (a *App) DB() (*sql.DB, error) {
 			return nil, fmt.Errorf("migrate the database of %q: %w", a.Name(), err)
 		}
 	}
+	if err := a.telemetry.WatchPool(a.Name(), db); err != nil {
+		_ = db.Close() // as above
+		return nil, fmt.Errorf("watch the connections to the database of %q: %w", a.Name(), err)
+	}
 	a.probes.Add("database", db.PingContext)
 	a.db = db
+	a.pool.Store(db)
 	return db, nil
 }
 

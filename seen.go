@@ -11,7 +11,10 @@ import (
 func (a *App) aheadOf(next http.Handler) http.Handler {
 	show := admitHTTP(a.options.guard, seen.Handler(func() seen.Process {
 		stats := a.door.Stats()
-		return seen.Process{Service: a.Name(), Instance: a.Instance(), Calls: a.caller.Stats(), Admission: &stats, Limits: a.door.Quota().Stats()}
+		return seen.Process{
+			Service: a.Name(), Instance: a.Instance(), Calls: a.caller.Stats(),
+			Admission: &stats, Limits: a.door.Quota().Stats(), Database: seen.PoolOf(a.pool.Load()),
+		}
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == seen.Path {

@@ -28,6 +28,8 @@ type Process struct {
 	// Limits are how those who call it stand with what they may ask; nothing while
 	// nothing is limited.
 	Limits []quota.Stats `json:"limits,omitempty"`
+	// Database is the pool of connections to the instance's own database; nil: it has none.
+	Database *Pool `json:"database,omitempty"`
 }
 
 // shedding is how long an instance, or its limit of one caller, counts as shedding after
@@ -35,7 +37,7 @@ type Process struct {
 const shedding = 10 * time.Second
 
 // Unusual says in a few words each what is not as it should be now: of the calls to each
-// service, by its name, and of the instance's own door.
+// service, by its name, and of the instance's own door and database.
 func (s Process) Unusual() []string {
 	var out []string
 	if a := s.Admission; a != nil {
@@ -51,6 +53,9 @@ func (s Process) Unusual() []string {
 		if since := s.At.Sub(l.Last); !l.Last.IsZero() && since < shedding {
 			out = append(out, fmt.Sprintf("turns %s away, which asks for more than %s here", l.Caller, l.Rate))
 		}
+	}
+	if said := s.Database.unusual(); said != "" {
+		out = append(out, said)
 	}
 	for _, c := range s.Calls {
 		for _, said := range c.Unusual(s.At) {

@@ -26,7 +26,8 @@ import (
 func calling(service, id string) seen.Process {
 	door := admission.GateStats{Limit: 40, InFlight: 40, Waiting: 2, LastShed: time.Now()}
 	door.Shed[resilience.Low][admission.ShedQueueFull] = 7
-	return seen.Process{Service: service, Instance: id, Admission: &door, Calls: []seen.Service{{
+	pool := &seen.Pool{Max: 8, Open: 8, InUse: 8, Waited: 3, WaitSum: 1500 * time.Millisecond}
+	return seen.Process{Service: service, Instance: id, Admission: &door, Database: pool, Calls: []seen.Service{{
 		Service:   "stock",
 		Instances: []seen.Instance{{ID: "stock-1", State: "ready", InFlight: 3, Latency: 12 * time.Millisecond, EjectedUntil: time.Now().Add(time.Minute)}},
 		Routes: []seen.Route{
@@ -107,6 +108,8 @@ func TestCallsOfAFleet(t *testing.T) {
 		"GET /p/{id}  5",
 		"stock-1   ready  3          12ms     for 1m0s",
 		"40 of 40      2        0         7 low",
+		"cart-1       8 of 8              3           1.5s",
+		"cart-2     all 8 connections to its database are in use",
 		"not asked: broken: ",
 		"cart-2     turns calls away: 40 of 40 places taken, 2 calls wait",
 	} {

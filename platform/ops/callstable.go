@@ -69,6 +69,7 @@ func (c Calls) Write(out io.Writer) error {
 		}
 	}
 	c.writeLimits(w)
+	c.writePools(w)
 	for i, m := range c.Missing {
 		if i == 0 {
 			_, _ = fmt.Fprintln(w)
@@ -93,6 +94,27 @@ func (c Calls) writeLimits(w *tabwriter.Writer) {
 			first = false
 			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\n", caller(s.Process), l.Caller, l.Rate, l.Allowed, l.Refused)
 		}
+	}
+}
+
+// writePools writes how instances stand with the connections to their databases.
+func (c Calls) writePools(w *tabwriter.Writer) {
+	first := true
+	for _, s := range c.Callers {
+		p := s.Database
+		if p == nil {
+			continue
+		}
+		if first {
+			_ = w.Flush()
+			_, _ = fmt.Fprintln(w, "\nDATABASE OF\tCONNECTIONS IN USE\tWAITED FOR\tTOGETHER")
+		}
+		first = false
+		most := "any number"
+		if p.Max > 0 {
+			most = fmt.Sprint(p.Max)
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%d of %s\t%d\t%s\n", caller(s.Process), p.InUse, most, p.Waited, p.WaitSum.Round(time.Millisecond))
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/musterdev/muster/data/datatest/locktest"
 	"github.com/musterdev/muster/data/datatest/outboxtest"
 	"github.com/musterdev/muster/data/datatest/parkingtest"
+	"github.com/musterdev/muster/data/datatest/projectiontest"
 )
 
 // Fresh makes a new, empty database for one test and returns how to open it: each
@@ -34,6 +35,7 @@ func Run(t *testing.T, fresh Fresh) {
 		"inbox":       inboxtest.Run,
 		"lock":        locktest.Run,
 		"parking":     parkingtest.Run,
+		"projection":  projectiontest.Run,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, fresh) })
 	}

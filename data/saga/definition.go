@@ -12,6 +12,7 @@ import (
 func (s *Saga[T]) define() *plan.Definition {
 	d := &plan.Definition{Name: s.Name, Version: s.Version, Pivot: len(s.Steps) - 1, Data: reflect.TypeFor[T](), Ended: s.Ended}
 	d.Load = func(recorded []byte) error { return table.Decode(recorded, new(T)) }
+	d.Given = table.Given[T]
 	d.From, d.Upgrade = s.From, upgrade(s.Upgrade)
 	found := false
 	for i, step := range s.Steps {

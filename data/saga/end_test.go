@@ -30,7 +30,7 @@ func (d *desk) do(statement string) ([]driver.Value, error) {
 		d.claimed = true
 		return []driver.Value{
 			"x", "o-1", int64(1), "running", int64(0), "a", int64(0), int64(0), int64(0), []byte(`j{}`), int64(1), "me",
-			int64(1), "", "", "", int64(1), int64(1), int64(1), int64(1), int64(0),
+			int64(1), "", "", "", int64(1), int64(1), int64(1), int64(1), int64(0), int64(1),
 		}, nil
 	case strings.Contains(statement, "RETURNING seq"):
 		if d.write != nil {

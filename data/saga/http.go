@@ -17,6 +17,11 @@ type Listing = web.Listing
 //	POST /.muster/sagas/{name}/{id}/retry            a [Note]; answered with the Detail
 //	POST /.muster/sagas/{name}/{id}/skip
 //	POST /.muster/sagas/{name}/{id}/compensate
+//	POST /.muster/sagas/{name}/{id}/pause
+//	POST /.muster/sagas/{name}/{id}/resume
+//	POST /.muster/sagas/{name}/{id}/edit             an [Edited]; answered with the Detail
+//	POST /.muster/sagas/-/retry                      a [Bulk]; answered with a [Bulked]
+//	GET  /.muster/sagas/-/stranded                   a list of [Stranded]: see [Engine.Check]
 //
 // Errors are problems. It shows the sagas' data and changes their course: serve it to
 // operators only. With a nil engine every request is answered with 500.

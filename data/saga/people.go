@@ -5,6 +5,7 @@ import (
 	"database/sql"
 
 	"github.com/musterdev/muster/data/saga/internal/plan"
+	"github.com/musterdev/muster/data/saga/internal/table"
 	"github.com/musterdev/muster/data/tx"
 	"github.com/musterdev/muster/problem"
 )
@@ -35,6 +36,21 @@ func (e *Engine) Compensate(ctx context.Context, name, id string, n Note) error 
 }
 
 func (e *Engine) interfere(ctx context.Context, name, id string, n Note, what string) error {
+	return e.change(ctx, name, id, n, what, plan.OutcomeOf(what), func(d *plan.Definition, r table.Row) (table.Row, error) {
+		if d.Find(r.Step) < 0 && what != "retry" && what != "pause" && what != "resume" {
+			return r, problem.New(problem.FailedPrecondition, "saga %s %s is at step %q, which this build does not know: run a build that does", name, id, r.Step)
+		}
+		to, no := plan.Act(what, d, r, n.Why)
+		if no != "" {
+			return r, problem.New(problem.FailedPrecondition, "saga %s %s is %s at step %s: %s; possible: %s", name, id, r.State, r.Place(), no, plan.Possible(d, r)).
+				WithMeta("state", string(r.State))
+		}
+		return to, nil
+	})
+}
+
+// change makes of a saga what a person wants, and records who and why.
+func (e *Engine) change(ctx context.Context, name, id string, n Note, what, outcome string, move func(d *plan.Definition, r table.Row) (table.Row, error)) error {
 	if err := n.Check(); err != nil {
 		return err
 	}
@@ -50,17 +66,13 @@ func (e *Engine) interfere(ctx context.Context, name, id string, n Note, what st
 		if d == nil {
 			return problem.New(problem.FailedPrecondition, "saga %s %s has version %d, which this build does not know: run a build that does", name, id, r.Version)
 		}
-		if d.Find(r.Step) < 0 && what != "retry" {
-			return problem.New(problem.FailedPrecondition, "saga %s %s is at step %q, which this build does not know: run a build that does", name, id, r.Step)
-		}
-		to, no := plan.Act(what, d, r, n.Why)
-		if no != "" {
-			return problem.New(problem.FailedPrecondition, "saga %s %s is %s at step %s: %s; possible: %s", name, id, r.State, r.Place(), no, plan.Possible(d, r)).
-				WithMeta("state", string(r.State))
+		to, err := move(d, r)
+		if err != nil {
+			return err
 		}
 		to.Owner, to.Fence = "", r.Fence+1
 		tx.AfterCommit(ctx, func() { e.ended(ctx, d, r, to) }) // it is tx.Do's
-		return e.table.Write(ctx, t, r, to, &Event{Outcome: plan.OutcomeOf(what), Error: r.Err, By: n.By, Why: n.Why})
+		return e.table.Write(ctx, t, r, to, &Event{Outcome: outcome, Error: r.Err, By: n.By, Why: n.Why})
 	})
 	if err != nil {
 		return err

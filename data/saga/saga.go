@@ -16,7 +16,8 @@
 // on within five seconds.
 //
 // What a step came to is told by its error: see [Wait], [Reject], [Retry], [Unknown]
-// and [Bug]. People may [Engine.Retry], [Engine.Skip] and [Engine.Compensate].
+// and [Bug]. People may [Engine.Retry], [Engine.Skip],
+// [Engine.Compensate], [Engine.Pause], [Engine.Resume] and [Engine.Edit].
 package saga
 
 import (

@@ -63,7 +63,7 @@ func (s *Saga[T]) Begin(ctx context.Context, id string, data T) error {
 	}
 	r := e.active.Load()
 	if r == nil || !r.held.Reserve(r.workers, &r.worker) {
-		if _, err := e.table.Open(ctx, first); err != nil {
+		if err := e.table.Open(ctx, first); err != nil {
 			return err
 		}
 		e.Wake()

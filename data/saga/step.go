@@ -49,7 +49,6 @@ func (r *run) step(d *plan.Definition, at table.Row, lease *held.Lease) (table.R
 	case err != nil:
 		return to, err
 	case o.Kind == plan.Done || o.Kind == plan.Waits:
-		r.ended(ctx, d, at, to)
 		if r.log.Enabled(ctx, slog.LevelDebug) {
 			r.logOf(at).DebugContext(ctx, "saga: step "+string(o.Kind), "state", to.State)
 		}
@@ -148,7 +147,6 @@ func (r *run) failed(ctx context.Context, d *plan.Definition, at table.Row, o pl
 	if err != nil {
 		return to, err
 	}
-	r.ended(ctx, d, at, to)
 	log := r.logOf(at)
 	switch {
 	case to.State == table.Paused:

@@ -125,15 +125,7 @@ func (e *Engine) current(ctx context.Context, t tx.Tx, r table.Row) (d *plan.Def
 }
 
 // Stranded are sagas under way that this build cannot carry on.
-type Stranded struct {
-	Name    string `json:"name"`
-	Version int    `json:"version"`
-	Step    string `json:"step"`
-	Undoing bool   `json:"undoing"`
-	Sagas   int64  `json:"sagas"`
-	ID      string `json:"id"`  // of one of them
-	Why     string `json:"why"` // of that one
-}
+type Stranded = plan.Stranded
 
 // Check returns the sagas under way that this build could not carry on: of a version that it neither has
 // nor takes over, at a step that it does not have, or with data that it cannot read or

@@ -192,9 +192,9 @@ func (r *run) open(ctx context.Context, first table.Row) (err error) {
 			r.free()
 		}
 	}()
-	first.Owner, first.Fence = r.name, 1
 	asked := time.Now()
-	if first.Created, err = r.table.Open(ctx, first); err != nil {
+	first.Owner, first.Fence, first.Created = r.name, 1, asked.UnixMilli()
+	if err = r.table.Open(ctx, first); err != nil {
 		return err // written nevertheless, it is nobody's, and let go of at the second beat
 	}
 	r.begin(first, asked)
@@ -225,14 +225,16 @@ func (r *run) work(j job) {
 }
 
 func (r *run) carry(j job) {
+	told := func() {}
 	defer func() {
 		r.held.Remove(j.claimed, j.held)
 		if j.claimed.Lost >= table.Suspect {
 			r.Wake()
 		}
 		r.free()
+		told() // who begins another at once finds the worker free
 	}()
-	r.carryOn(j.claimed, j.held)
+	told = r.carryOn(j.claimed, j.held)
 }
 
 // free says that a worker is free again.
@@ -243,18 +245,20 @@ func (r *run) free() {
 	}
 }
 
-// carryOn takes a saga step by step as far as it goes.
-func (r *run) carryOn(at table.Row, lease *held.Lease) {
+// carryOn takes a saga step by step as far as it goes. told is to be called when it is
+// carried on no more.
+func (r *run) carryOn(at table.Row, lease *held.Lease) (told func()) {
+	nobody := func() {}
 	d, at, err := r.upgrade(at)
 	if err != nil {
 		if !errors.Is(err, table.ErrLost) {
 			r.logOf(at).WarnContext(withTrace(r.steps, at.Trace), "saga: its upgrade could not be recorded; it will be tried again", "error", err)
 		}
 		r.leave(at)
-		return
+		return nobody
 	}
 	if at.State == table.Paused {
-		return
+		return nobody
 	}
 	at = d.Settle(at)
 	suspected := at.Lost >= table.Suspect
@@ -273,13 +277,13 @@ func (r *run) carryOn(at table.Row, lease *held.Lease) {
 				r.logOf(at).WarnContext(withTrace(r.steps, at.Trace), "saga: what the step came to could not be recorded; it will be tried again", "error", err)
 			}
 			r.leave(at)
-			return
+			return nobody
 		}
 		if to.After > 0 {
 			r.Wake() // to look when it is due
 		}
 		if to.Owner == "" {
-			return
+			return func() { r.ended(withTrace(r.steps, at.Trace), d, at, to) }
 		}
 		at = to
 		at.Lost = 0 // something is recorded

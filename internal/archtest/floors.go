@@ -47,7 +47,8 @@ func Floors() []Floor {
 		{Folder: "rest", May: "problem page rest/...", Tests: chapters},
 
 		{Folder: "call/discovery/...", May: "problem auth mtls", Tests: chapters},
-		{Folder: "call/resilience", May: "problem", Tests: chapters},
+		{Folder: "call/resilience/internal/textual", May: "problem", Tests: chapters},
+		{Folder: "call/resilience", May: "problem call/resilience/internal/textual", Tests: chapters},
 		{Folder: "call/quota", May: "problem call/discovery", Tests: chapters},
 		{Folder: "call/admission", May: "problem call/discovery call/resilience call/quota", Tests: chapters},
 		{Folder: "call/resilience/stormtest", May: "call/resilience call/admission", Tests: chapters},
@@ -55,6 +56,7 @@ func Floors() []Floor {
 		{Folder: "call/balance/...", May: "problem call/discovery/... call/balance/...", Tests: chapters},
 		{Folder: "call/seen", May: "problem call/balance call/resilience call/quota call/admission", Tests: chapters},
 		{Folder: "call/internal/...", May: "call/discovery call/resilience", Tests: chapters},
+		{Folder: "call/internal/keep", May: "problem call/internal/body call/internal/pool", Tests: chapters},
 		{Folder: "call/internal/link", May: "call/balance call/seen", Tests: chapters},
 		{Folder: "call/internal/method", May: "call/internal/snap", Tests: chapters},
 		{Folder: "call/internal/pool", May: "call/discovery call/resilience call/balance call/policy call/seen", Tests: chapters},
@@ -75,6 +77,7 @@ func Floors() []Floor {
 		{Folder: "data/lock", May: "problem data/tx data/migrate", Tests: chapters},
 		{Folder: "data/outbox", May: "problem bus data/tx data/migrate data/lease", Tests: chapters},
 		{Folder: "data/inbox", May: "problem bus data/tx data/group data/migrate", Tests: chapters},
+		{Folder: "data/projection", May: "problem bus data/tx data/migrate data/lease", Tests: chapters},
 		{Folder: "data/parking", May: "problem bus data/tx data/migrate", Tests: chapters},
 		{Folder: "data/saga", May: "problem data/tx data/saga/internal/...", Tests: chapters},
 		{Folder: "data/saga/internal/...", May: "problem data/tx data/group data/migrate data/saga/internal/...", Tests: chapters},
@@ -85,6 +88,7 @@ func Floors() []Floor {
 
 		// Drivers: a module each. They know the library's words, never package muster.
 		{Folder: "drivers/...", May: chapters, Tests: chapters},
+		{Folder: "drivers/kafka/...", May: chapters + " drivers/kafka/internal/...", Tests: chapters + " drivers/kafka/..."},
 		{Folder: "drivers/nats/...", May: chapters, Tests: chapters + " drivers/nats/..."},
 		{Folder: "drivers/rabbitmq/...", May: chapters + " drivers/rabbitmq/internal/...", Tests: chapters + " drivers/rabbitmq/..."},
 		{Folder: "drivers/redis/...", May: chapters, Tests: chapters + " drivers/redis/..."},

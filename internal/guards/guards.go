@@ -45,6 +45,7 @@ func guards() []guard {
 		{"outbox: only what was published", []edit{{"data/outbox/relay.go", "case row.refused == \"\" && err == nil:", "case row.refused == \"\":"}}, suite, every},
 
 		{"saga: an unknown outcome is undone too", []edit{{"data/saga/internal/plan/moves.go", "\t\t\tif !r.Doubt {\n\t\t\t\ti--\n\t\t\t}\n", "\t\t\ti--\n"}}, suite, "^TestSagas$"},
+		{"saga: an edit of what changed meanwhile", []edit{{"data/saga/mend.go", "case r.Seq != ed.Seq:", "case r.Seq < 0:"}}, suite, "^TestSagas$"},
 		{"saga: an outcome ends the count of lost holders", []edit{{"data/saga/internal/table/write.go", "lost = 0, seq", "seq"}}, suite, "^TestSagas$"},
 		{"parking: what is behind waits", []edit{{"bus/receive.go", "held, err := r.parking.Held(ctx, r.group, d.Key)", "held, err := false, ctx.Err()"}}, "./bus", "."},
 	}

@@ -138,7 +138,7 @@ func TestCallsOverHTTP(t *testing.T) {
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Callers) != 1 || got.Callers[0].Instance != "cart-1" || len(got.Callers[0].Unusual) != 3 || got.Missing == nil {
+	if len(got.Callers) != 1 || got.Callers[0].Instance != "cart-1" || len(got.Callers[0].Unusual) != 4 || got.Missing == nil {
 		t.Errorf("got %s", w.Body)
 	}
 }

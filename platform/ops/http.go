@@ -47,7 +47,7 @@ type Queues struct {
 //
 //	GET  /v1/ops/sagas?service=&name=&state=&limit=      SagaList
 //	GET  /v1/ops/sagas/{service}/{name}/{id}             SagaDetail
-//	POST /v1/ops/sagas/{service}/{name}/{id}/{order}     retry, skip or compensate; a saga.Note; SagaDetail
+//	POST /v1/ops/sagas/{service}/{name}/{id}/{order}     retry, skip, compensate, pause or resume; a saga.Note; SagaDetail
 //	GET  /v1/ops/queues                                  Queues
 //	GET  /v1/ops/calls                                   Calls
 //	POST /v1/ops/dead/{service}/{id}/{order}             redrive or discard
@@ -157,8 +157,8 @@ func (h *handler) saga(_ http.ResponseWriter, r *http.Request) (any, error) {
 
 func (h *handler) interfere(w http.ResponseWriter, r *http.Request) (any, error) {
 	order := r.PathValue("order")
-	if !slices.Contains([]string{"retry", "skip", "compensate"}, order) {
-		return nil, problem.New(problem.NotFound, "a saga can be told to retry, skip or compensate, not %.40q", order)
+	if !slices.Contains([]string{"retry", "skip", "compensate", "pause", "resume"}, order) {
+		return nil, problem.New(problem.NotFound, "a saga can be told to retry, skip, compensate, pause or resume, not %.40q", order)
 	}
 	var note saga.Note
 	if err := decode(w, r, &note); err != nil {

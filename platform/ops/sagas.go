@@ -173,9 +173,19 @@ func sagaPath(name, id string) string {
 	return sagasPath + "/" + url.PathEscape(name) + "/" + url.PathEscape(id)
 }
 
-// Interfere has a saga tried again, skip its step or be compensated, as order says:
-// "retry", "skip" or "compensate". It returns the saga as it is then.
+// Interfere has a saga tried again, skip its step, be compensated, pause or go on, as
+// order says: "retry", "skip", "compensate", "pause" or "resume". It returns the saga as
+// it is then.
 func (f *Fleet) Interfere(ctx context.Context, n SagaName, order string, note saga.Note) (SagaDetail, error) {
+	return f.order(ctx, n, order, note)
+}
+
+// Edit replaces a saga's data, see saga.Engine.Edit. It returns the saga as it is then.
+func (f *Fleet) Edit(ctx context.Context, n SagaName, ed saga.Edited) (SagaDetail, error) {
+	return f.order(ctx, n, "edit", ed)
+}
+
+func (f *Fleet) order(ctx context.Context, n SagaName, order string, body any) (SagaDetail, error) {
 	d, err := f.Saga(ctx, n)
 	if err != nil {
 		return d, err
@@ -184,7 +194,54 @@ func (f *Fleet) Interfere(ctx context.Context, n SagaName, order string, note sa
 	if err != nil {
 		return d, err
 	}
-	return d, services[0].order(ctx, sagaPath(d.Name, d.ID)+"/"+order, note, &d.Detail)
+	return d, services[0].order(ctx, sagaPath(d.Name, d.ID)+"/"+order, body, &d.Detail)
+}
+
+// RetryAll has all sagas of a name that are paused with such an error tried again, see
+// saga.Engine.RetryAll, of one service, or of all for "".
+func (f *Fleet) RetryAll(ctx context.Context, service string, b saga.Bulk) (done saga.Bulked, err error) {
+	services, err := f.only(service)
+	if err != nil {
+		return done, err
+	}
+	found, err := each(ctx, services, func(ctx context.Context, s Service) (one saga.Bulked, err error) {
+		l, err := s.listing(ctx, url.Values{"limit": {"1"}})
+		if err != nil || !slices.ContainsFunc(l.Counts, func(c saga.Count) bool { return c.Name == b.Name }) {
+			return one, err
+		}
+		return one, s.order(ctx, sagasPath+"/-/retry", b, &one)
+	})
+	for _, one := range found {
+		done.Retried += one.Retried
+		done.Refused += one.Refused
+	}
+	return done, err
+}
+
+// Stranded are sagas of a service that its build cannot carry on.
+type Stranded struct {
+	Service string `json:"service"`
+	saga.Stranded
+}
+
+// Stranded asks every service for the sagas under way that its build cannot carry on: see
+// saga.Engine.Check. Asked is how many services answered.
+func (f *Fleet) Stranded(ctx context.Context) (list []Stranded, asked int, err error) {
+	found, err := each(ctx, f.Services, func(ctx context.Context, s Service) (some []saga.Stranded, err error) {
+		if _, err := s.listing(ctx, url.Values{"limit": {"1"}}); err != nil {
+			return nil, err
+		}
+		return some, s.ask(ctx, http.MethodGet, sagasPath+"/-/stranded", nil, &some)
+	})
+	for service, some := range found {
+		for _, one := range some {
+			list = append(list, Stranded{service, one})
+		}
+	}
+	slices.SortFunc(list, func(a, b Stranded) int {
+		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Step, b.Step))
+	})
+	return list, len(found), err
 }
 
 // only returns one service, or all for "".

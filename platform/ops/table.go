@@ -96,6 +96,7 @@ func WriteSaga(out io.Writer, d SagaDetail) error {
 	line("state", "%s", StateOf(d.Entry))
 	line("step", "%s", d.Step)
 	line("attempts", "%d", d.Attempts)
+	line("seq", "%d", d.Seq)
 	if d.Doubt {
 		line("doubt", "an attempt of the step may have had an effect")
 	}

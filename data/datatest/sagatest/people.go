@@ -49,15 +49,15 @@ func legal(t *testing.T, open func() *sql.DB) {
 		step     string
 		possible string
 	}{
-		{"backing", "", saga.Running, "a", "compensate, retry, skip"},
-		{"paused", "", saga.Paused, "a", "compensate, retry, skip"},
+		{"backing", "", saga.Running, "a", "compensate, pause, retry, skip"},
+		{"paused", "", saga.Paused, "a", "compensate, resume, retry, skip"},
 		{"waiting", "", saga.Waiting, "b", "compensate"},
-		{"pivot", "b", saga.Paused, "p", "compensate, retry, skip"},
-		{"late", "b", saga.Running, "z", "retry, skip"},
-		{"stopped", "b", saga.Paused, "z", "retry, skip"},
+		{"pivot", "b", saga.Paused, "p", "compensate, resume, retry, skip"},
+		{"late", "b", saga.Running, "z", "pause, retry, skip"},
+		{"stopped", "b", saga.Paused, "z", "resume, retry, skip"},
 		{"done", "b", saga.Completed, "end", "nothing"},
 		{"undone", "b b", saga.Compensated, "end", "nothing"},
-		{"undoing", "b b", saga.Compensating, "a", "retry, skip"},
+		{"undoing", "b b", saga.Compensating, "a", "pause, retry, skip"},
 	}
 	for _, tc := range tests {
 		w.Start(s, tc.id)
@@ -75,7 +75,7 @@ func legal(t *testing.T, open func() *sql.DB) {
 		})
 	}
 	for _, tc := range tests {
-		for what, do := range map[string]func(context.Context, string, string, saga.Note) error{"retry": e.Retry, "skip": e.Skip, "compensate": e.Compensate} {
+		for what, do := range map[string]func(context.Context, string, string, saga.Note) error{"retry": e.Retry, "skip": e.Skip, "compensate": e.Compensate, "pause": e.Pause, "resume": e.Resume} {
 			if strings.Contains(tc.possible, what) {
 				continue // that they can is another test's
 			}
@@ -186,7 +186,7 @@ func inDoubt(t *testing.T, open func() *sql.DB) {
 	dbtest.Succeed(t, w.Answer(s, "pivot", "c", nil))
 	w.Await("pivot", saga.Paused)
 	err := e.Compensate(t.Context(), "trip", "pivot", ann)
-	if problem.CodeOf(err) != problem.FailedPrecondition || !strings.Contains(err.Error(), `its pivot "p" may have taken effect and has no Undo; possible: retry, skip`) {
+	if problem.CodeOf(err) != problem.FailedPrecondition || !strings.Contains(err.Error(), `its pivot "p" may have taken effect and has no Undo; possible: resume, retry, skip`) {
 		t.Errorf("a pivot in doubt: %v", err)
 	}
 }

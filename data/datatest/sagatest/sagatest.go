@@ -20,6 +20,7 @@ func Run(t *testing.T, fresh dbtest.Fresh) {
 		"many":     runMany,
 		"answer":   runAnswer,
 		"people":   runPeople,
+		"mend":     runMend,
 		"http":     runHTTP,
 		"lost":     runLost,
 		"together": together.Run,

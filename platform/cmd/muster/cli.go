@@ -44,6 +44,7 @@ type commands struct {
 	Down      running.Down  `cmd:"" help:"End a fleet that runs."`
 	Env       running.Env   `cmd:"" help:"Print the environment of one service, to run it in a debugger."`
 	Saga      running.Saga  `cmd:"" help:"Show sagas and mend them."`
+	Check     running.Check `cmd:"" help:"Find what would go wrong in what runs."`
 	Bus       running.Bus   `cmd:"" help:"Show how events fare, and settle those that nobody could handle."`
 	Dashboard dashboardCmd  `cmd:"" help:"Keep and show the traces, metrics and logs of any OpenTelemetry programs, without a fleet."`
 	Drill     drillCmd      `cmd:"" help:"Break something on purpose and measure what users see."`

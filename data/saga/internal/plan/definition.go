@@ -4,6 +4,7 @@ package plan
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"time"
@@ -28,7 +29,8 @@ type Definition struct {
 	Completed, Compensated Work
 	Ended                  func(id string, state table.State) // nil for none
 	Load                   func(data []byte) error            // says why data cannot be read
-	From                   []int                              // earlier versions that Upgrade takes
+	Given                  func(json.RawMessage) (data []byte, err error)
+	From                   []int // earlier versions that Upgrade takes
 	Upgrade                func(table.Row) (step string, data []byte, err error)
 	Data                   reflect.Type
 }

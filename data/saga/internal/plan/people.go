@@ -53,6 +53,30 @@ var actions = map[string]action{
 		}
 		return d.Next(r), ""
 	}},
+	"pause": {"paused", func(d *Definition, r table.Row, _ string) (table.Row, string) {
+		switch {
+		case r.Ended():
+			return r, "it has ended"
+		case r.State == table.Waiting:
+			return r, "it waits for an answer, and nothing is carried out meanwhile"
+		case r.State == table.Paused:
+			return r, "it is paused already"
+		}
+		to := r
+		if i := d.Find(r.Step); r.Held && i >= 0 && i < len(d.Steps) && !d.Steps[i].Local { // it is being asked right now
+			to.Doubt = true
+		}
+		to.State, to.After = table.Paused, 0
+		return to, ""
+	}},
+	"resume": {"resumed", func(_ *Definition, r table.Row, _ string) (table.Row, string) {
+		if r.State != table.Paused {
+			return r, "it is not paused"
+		}
+		to := r
+		to.State, to.After = r.Active(), 0
+		return to, ""
+	}},
 	"compensate": {"compensated", func(d *Definition, r table.Row, why string) (table.Row, string) {
 		if r.Ended() {
 			return r, "it has ended"

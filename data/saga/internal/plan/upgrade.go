@@ -30,3 +30,14 @@ func (d *Definition) Inherit(r table.Row) (table.Row, error) {
 	}
 	return to, nil
 }
+
+// Stranded are sagas under way that this build cannot carry on.
+type Stranded struct {
+	Name    string `json:"name"`
+	Version int    `json:"version"`
+	Step    string `json:"step"`
+	Undoing bool   `json:"undoing"`
+	Sagas   int64  `json:"sagas"`
+	ID      string `json:"id"`  // of one of them
+	Why     string `json:"why"` // of that one
+}

@@ -15,8 +15,11 @@ type Version struct {
 }
 
 // these is a condition for sagas of these versions, with its arguments; the first of
-// them is the parameter from+1. The name is written so that no plan goes by the primary
-// key: it would read all sagas of a name, those that ended long ago too.
+// them is the parameter from+1. It is written so that no plan goes by the primary key,
+// which would read all sagas of a name, those that ended long ago too; and so that
+// PostgreSQL expects most rows to meet it. Then it goes through the index in its order, and
+// passes over what it once found dead there. Expecting few rows it would collect them all
+// before, by a bitmap, and look up again and again each row that moved on since the last vacuum.
 func these(versions []Version, from int) (condition string, args []any) {
 	alternatives := make([]string, 0, len(versions))
 	for _, v := range versions {
@@ -24,7 +27,7 @@ func these(versions []Version, from int) (condition string, args []any) {
 		args = append(args, v.Name, v.Number)
 		from += 2
 	}
-	return "(" + strings.Join(alternatives, " OR ") + ")", args
+	return "CASE WHEN " + strings.Join(alternatives, " OR ") + " THEN 1 ELSE 0 END <> 0", args
 }
 
 // Suspect is how many holders of a saga end in the middle of its step, one after the
@@ -40,7 +43,7 @@ func (s *Table) Claim(ctx context.Context, versions []Version, owner string, mos
 	// Those who lost a holder are about to be carried on, so that the state need not be asked.
 	found, err := s.db.QueryContext(ctx, s.sql(`WITH suspected AS MATERIALIZED (SELECT name, id FROM muster_saga
 			WHERE lost >= 3 AND next_at <= NOW AND leased_until <= NOW AND `+condition+`
-			ORDER BY next_at LIMIT $3 SKIP),
+			ORDER BY next_at LIMIT (SELECT CAST($3 AS BIGINT)) SKIP),
 		due AS MATERIALIZED (SELECT name, id FROM muster_saga
 			WHERE state IN ('running', 'compensating') AND lost < 3 AND next_at <= NOW AND leased_until <= NOW AND `+condition+`
 			ORDER BY next_at LIMIT $2 - (SELECT count(*) FROM suspected) SKIP),
@@ -72,8 +75,11 @@ const Window = time.Second
 func (s *Table) Due(ctx context.Context, versions []Version, owner string, suspects bool) (time.Duration, error) {
 	condition, args := these(versions, 3)
 	var in *int64
-	err := s.db.QueryRowContext(ctx, s.sql(`SELECT min(CASE WHEN leased_until > next_at THEN leased_until ELSE next_at END) - NOW FROM muster_saga
-		WHERE state IN ('running', 'compensating') AND next_at <= NOW + $2 AND owner <> $1 AND (lost < 3 OR $3 = 1) AND `+condition),
+	// No more are asked than tell enough; how many that is, is kept from PostgreSQL: see these.
+	err := s.db.QueryRowContext(ctx, s.sql(`WITH soon AS MATERIALIZED (SELECT leased_until, next_at FROM muster_saga
+			WHERE state IN ('running', 'compensating') AND next_at <= NOW + $2 AND CASE WHEN owner <> $1 THEN 1 ELSE 0 END <> 0
+			AND CASE WHEN lost < 3 OR $3 = 1 THEN 1 ELSE 0 END <> 0 AND `+condition+` ORDER BY next_at LIMIT (SELECT 1000))
+		SELECT min(CASE WHEN leased_until > next_at THEN leased_until ELSE next_at END) - NOW FROM soon`),
 		append([]any{owner, Window.Milliseconds(), number(suspects)}, args...)...).Scan(&in)
 	if err != nil || in == nil {
 		return Window, explain(err)
@@ -84,7 +90,8 @@ func (s *Table) Due(ctx context.Context, versions []Version, owner string, suspe
 // Beat extends the leases of all that owner holds and returns what that is: the fence
 // of each. Those that its own transactions have locked are left out; they are safe.
 func (s *Table) Beat(ctx context.Context, owner string) (fences map[Key]int64, err error) {
-	found, err := s.db.QueryContext(ctx, s.sql(`WITH own AS MATERIALIZED (SELECT name, id FROM muster_saga WHERE owner = $1 SKIP)
+	found, err := s.db.QueryContext(ctx, s.sql(`WITH own AS MATERIALIZED (SELECT name, id FROM muster_saga WHERE owner = $1 AND owner <> ''
+			ORDER BY next_at LIMIT (SELECT 1000000) SKIP)
 		UPDATE muster_saga SET leased_until = NOW + LEASE WHERE (name, id) IN (SELECT name, id FROM own) RETURNING name, id, fence`), owner)
 	if err != nil {
 		return nil, explain(err)

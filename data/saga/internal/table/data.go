@@ -1,9 +1,11 @@
 package table
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 
 	"google.golang.org/protobuf/proto"
@@ -55,6 +57,31 @@ func Decode[T any](b []byte, dst *T) error {
 		return fmt.Errorf("saga: the recorded data cannot be read: %w", err)
 	}
 	return nil
+}
+
+// Given reads data as people give them, who were shown what was recorded: JSON in which
+// nothing is unknown, of a protobuf message what is recorded, in base64.
+func Given[T any](given json.RawMessage) ([]byte, error) {
+	var data T
+	if _, ok := messageOf(&data); ok {
+		var recorded []byte
+		if err := json.Unmarshal(given, &recorded); err != nil {
+			return nil, fmt.Errorf("they are a protobuf message: give a string of base64: %w", err)
+		}
+		if err := Decode(recorded, &data); err != nil {
+			return nil, err
+		}
+		return Encode(data)
+	}
+	d := json.NewDecoder(bytes.NewReader(given))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&data); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is more after the value")
+	}
+	return Encode(data)
 }
 
 // messageOf returns the protobuf message that data points to, when T or *T is one. A

@@ -52,6 +52,31 @@ func TestDataThatCannotBe(t *testing.T) {
 	}
 }
 
+// What people give is read strictly, in the form in which they were shown it.
+func TestGivenData(t *testing.T) {
+	b, err := Given[order]([]byte(`{"ID": "x", "Lines": [1]}`))
+	if err != nil || string(readable(b)) != `{"ID":"x","Lines":[1]}` {
+		t.Errorf("%s, %v", b, err)
+	}
+	message, err := Encode(wrapperspb.String("ü"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := Given[*wrapperspb.StringValue](readable(message)); err != nil || string(b) != string(message) {
+		t.Errorf("a message as it was shown: %q, %v", b, err)
+	}
+	for _, wrong := range []string{"", "{", `{"ID": 1}`, `{"Id2": "x"}`, `{"ID": "x"} {}`, "7"} {
+		if _, err := Given[order]([]byte(wrong)); err == nil {
+			t.Errorf("%q was taken", wrong)
+		}
+	}
+	for _, wrong := range []string{"", `{"value": "x"}`, `"%"`, `"/w=="`} {
+		if _, err := Given[*wrapperspb.StringValue]([]byte(wrong)); err == nil {
+			t.Errorf("%q was taken for a message", wrong)
+		}
+	}
+}
+
 // Whatever is in the column, reading it ends and tells.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`j{"ID":"x"}`))

@@ -30,6 +30,7 @@ type Entry struct {
 	Attempts    int       `json:"attempts"` // of the step that failed
 	Doubt       bool      `json:"doubt"`    // an attempt of the step may have had an effect
 	Fence       int64     `json:"fence"`
+	Seq         int64     `json:"seq"`             // grows with all that happens to it: see Engine.Edit
 	Lost        int       `json:"lost,omitempty"`  // of its last holders, in a row: those that ended in the middle of the step
 	Owner       string    `json:"owner,omitempty"` // which engine holds it
 	LeasedUntil time.Time `json:"leased_until,omitzero"`
@@ -56,7 +57,7 @@ type Event struct {
 	Seq       int64     `json:"seq"`
 	Step      string    `json:"step"`
 	Direction string    `json:"direction"` // do, undo
-	Outcome   string    `json:"outcome"`   // started, done, waits, rejected, retry, unknown, fault, bug; by people: retried, skipped, compensated
+	Outcome   string    `json:"outcome"`   // started, done, waits, rejected, retry, unknown, fault, bug; by people: retried, skipped, compensated, paused, resumed, edited
 	Error     string    `json:"error,omitempty"`
 	By        string    `json:"by,omitempty"`
 	Why       string    `json:"why,omitempty"`
@@ -83,7 +84,7 @@ type Count struct {
 func entryOf(r Row, known bool) Entry {
 	en := Entry{
 		Name: r.Name, ID: r.ID, Version: r.Version, State: r.State, Undoing: r.Undoing, Step: r.Step, Attempts: r.Attempts, Doubt: r.Doubt,
-		Fence: r.Fence, Lost: r.Lost, Owner: r.Owner, Reason: r.Reason, Error: r.Err, Created: time.UnixMilli(r.Created).UTC(), Updated: time.UnixMilli(r.Changed).UTC(),
+		Fence: r.Fence, Seq: r.Seq, Lost: r.Lost, Owner: r.Owner, Reason: r.Reason, Error: r.Err, Created: time.UnixMilli(r.Created).UTC(), Updated: time.UnixMilli(r.Changed).UTC(),
 		Loadable: known,
 	}
 	en.TraceParent, _, _ = strings.Cut(r.Trace, " ") // behind it is the tracestate

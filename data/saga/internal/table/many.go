@@ -32,7 +32,7 @@ const (
 			CASE WHEN owner = '' THEN 0 ELSE NOW + LEASE END, NOW, '', '', 1, trace, NOW, NOW
 		FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bytea[], $6::bigint[], $7::text[], $8::text[])
 			AS i(name, id, version, step, data, fence, owner, trace)
-		ON CONFLICT (name, id) DO NOTHING RETURNING name, id, created`
+		ON CONFLICT (name, id) DO NOTHING RETURNING name, id`
 )
 
 func (s *Table) writeMany(ctx context.Context, t group.Conn, moves []*move) ([]error, error) {
@@ -57,26 +57,19 @@ func (s *Table) writeMany(ctx context.Context, t group.Conn, moves []*move) ([]e
 	return errs, ask(ctx, t, s.said.move, l, func() { errs[n-1] = nil }, &n)
 }
 
-func (s *Table) insertMany(ctx context.Context, t group.Conn, starts []*opening) ([]error, error) {
+func (s *Table) insertMany(ctx context.Context, t group.Conn, starts []Row) ([]error, error) {
 	const columns = 8
 	l := group.NewColumns(columns, len(starts))
-	for _, o := range starts {
-		r := o.row
+	for _, r := range starts {
 		l.Row().Text(r.Name).Text(r.ID).Number(int64(r.Version)).Text(r.Step).Bytes(r.Data).Number(r.Fence).Text(r.Owner).Text(r.Trace)
 	}
 	errs := make([]error, len(starts))
 	index := make(map[Key]int, len(starts))
-	for i, o := range slices.Backward(starts) { // of two with one name the first is made
-		errs[i], index[o.row.Key()] = ErrExists, i
+	for i, r := range slices.Backward(starts) { // of two with one name the first is made
+		errs[i], index[r.Key()] = ErrExists, i
 	}
-	var (
-		k       Key
-		created int64
-	)
-	return errs, ask(ctx, t, s.said.open, l, func() {
-		i := index[k]
-		errs[i], starts[i].created = nil, created
-	}, &k.Name, &k.ID, &created)
+	var k Key
+	return errs, ask(ctx, t, s.said.open, l, func() { errs[index[k]] = nil }, &k.Name, &k.ID)
 }
 
 // ask sends rows with a statement that returns a row for each that it wrote: it is

@@ -40,6 +40,7 @@ type Row struct {
 	After            time.Duration // when it is to be carried on, from when it is written
 	Leased, Next     int64         // milliseconds since 1970
 	Created, Changed int64
+	Seq              int64 // counts what happened to it
 }
 
 // Key names the saga.

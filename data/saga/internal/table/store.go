@@ -26,7 +26,7 @@ type Table struct {
 	dialect tx.Dialect
 	said    statements
 	moves   group.Lane[*move]
-	starts  group.Lane[*opening]
+	starts  group.Lane[Row]
 }
 
 // Of returns the tables in db.
@@ -58,7 +58,7 @@ func (s *Table) sql(query string) string {
 		"LEASE", strconv.FormatInt(Lease.Milliseconds(), 10),
 		"SKIP", skip, "LOCK", lock,
 		"COLUMNS", `name, id, version, state, undoing, step, attempts, faults, doubt, data, fence, owner,
-			CASE WHEN owner <> '' AND leased_until > `+s.dialect.Now()+` THEN 1 ELSE 0 END, reason, error, trace_parent, leased_until, next_at, created, updated, lost`,
+			CASE WHEN owner <> '' AND leased_until > `+s.dialect.Now()+` THEN 1 ELSE 0 END, reason, error, trace_parent, leased_until, next_at, created, updated, lost, seq`,
 	).Replace(query)
 }
 
@@ -72,7 +72,7 @@ const (
 func scan(from interface{ Scan(dest ...any) error }) (r Row, err error) {
 	var undoing, held, doubt int
 	err = from.Scan(&r.Name, &r.ID, &r.Version, &r.State, &undoing, &r.Step, &r.Attempts, &r.Faults, &doubt, &r.Data, &r.Fence, &r.Owner,
-		&held, &r.Reason, &r.Err, &r.Trace, &r.Leased, &r.Next, &r.Created, &r.Changed, &r.Lost)
+		&held, &r.Reason, &r.Err, &r.Trace, &r.Leased, &r.Next, &r.Created, &r.Changed, &r.Lost, &r.Seq)
 	r.Undoing, r.Held, r.Doubt, r.Abandoned = undoing == 1, held == 1, doubt == doubtful, doubt == abandoned
 	return r, explain(err)
 }

@@ -13,28 +13,38 @@ import (
 // statements are those that every transition needs. PostgreSQL writes any number of rows
 // with one, given a list for each column; SQLite, which has no way to go, row by row.
 type statements struct {
-	move, open string // of a group on PostgreSQL, of one row on SQLite
-	note       string // SQLite: adds to the history
-	hold       string
+	move, open         string // of a group on PostgreSQL; move is of one row on SQLite
+	moveAlone, noteNew string // PostgreSQL: of one row, without and with a note
+	openAlone          string // of one row
+	note               string // SQLite: adds to the history
+	hold               string
 }
 
 func (s *Table) statements() statements {
 	if s.dialect == tx.Postgres {
-		return statements{move: s.sql(moveMany), open: s.sql(openMany), hold: s.sql(holdOne)}
+		return statements{
+			move: s.sql(moveMany), open: s.sql(openMany), hold: s.sql(holdOne),
+			moveAlone: s.sql(moveOnly), noteNew: s.sql(moveNoted), openAlone: s.sql(openOne),
+		}
 	}
-	return statements{move: s.sql(moveOne), open: s.sql(openOne), note: s.sql(noteOne), hold: s.sql(holdOne)}
+	return statements{move: s.sql(moveOne), openAlone: s.sql(openOne), note: s.sql(noteOne), hold: s.sql(holdOne)}
 }
 
 const (
-	holdOne = `SELECT fence FROM muster_saga WHERE name = $1 AND id = $2 LOCK`
-	moveOne = `UPDATE muster_saga SET state = $1, undoing = $2, step = $3, attempts = $4, faults = $5, doubt = $6,
-			data = $7, reason = $8, error = $9, owner = $10, leased_until = CASE WHEN $10 = '' THEN 0 ELSE NOW + LEASE END,
-			next_at = CASE WHEN $11 = 0 AND next_at <= NOW THEN next_at ELSE NOW + $11 END, fence = $12, version = $18, lost = 0, seq = seq + 1, updated = NOW
-		WHERE name = $13 AND id = $14 AND fence = $15 AND state = $16 AND step = $17 RETURNING seq`
+	holdOne  = `SELECT fence FROM muster_saga WHERE name = $1 AND id = $2 LOCK`
+	moveOnly = `UPDATE muster_saga SET state = $1, undoing = $2, step = $3, attempts = $4, faults = $5, doubt = $6,
+			data = $7, reason = $8, error = $9, owner = CAST($10 AS TEXT), leased_until = CASE WHEN CAST($10 AS TEXT) = '' THEN 0 ELSE NOW + LEASE END,
+			next_at = CASE WHEN CAST($11 AS BIGINT) = 0 AND next_at <= NOW THEN next_at ELSE NOW + CAST($11 AS BIGINT) END, fence = $12, version = $18, lost = 0, seq = seq + 1, updated = NOW
+		WHERE name = CAST($13 AS TEXT) AND id = CAST($14 AS TEXT) AND fence = $15 AND state = $16 AND step = CAST($17 AS TEXT)`
+	moveOne = moveOnly + ` RETURNING seq`
 	openOne = `INSERT INTO muster_saga (name, id, version, state, undoing, step, attempts, faults, doubt, data, fence, owner,
 			leased_until, next_at, reason, error, seq, trace_parent, created, updated)
-		VALUES ($1, $2, $3, 'running', 0, $4, 0, 0, 0, $5, $6, $7, CASE WHEN $7 = '' THEN 0 ELSE NOW + LEASE END, NOW, '', '', 1, $8, NOW, NOW)
-		ON CONFLICT (name, id) DO NOTHING RETURNING created`
+		VALUES ($1, $2, $3, 'running', 0, $4, 0, 0, 0, $5, $6, CAST($7 AS TEXT), CASE WHEN CAST($7 AS TEXT) = '' THEN 0 ELSE NOW + LEASE END, NOW, '', '', 1, $8, NOW, NOW)
+		ON CONFLICT (name, id) DO NOTHING`
+	// moveNoted is moveOne with its note: one statement is one round trip, and one commit.
+	moveNoted = `WITH moved AS (` + moveOne + `)
+		INSERT INTO muster_saga_step (name, id, seq, step, direction, outcome, error, who, why, at)
+		SELECT CAST($13 AS TEXT), CAST($14 AS TEXT), seq, CAST($17 AS TEXT), CAST($19 AS TEXT), CAST($20 AS TEXT), CAST($21 AS TEXT), CAST($22 AS TEXT), CAST($23 AS TEXT), NOW FROM moved`
 	noteOne = `INSERT INTO muster_saga_step (name, id, seq, step, direction, outcome, error, who, why, at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, NOW)`
 )
@@ -43,6 +53,15 @@ const (
 type move struct {
 	from, to Row
 	why      *Event
+}
+
+// args are those of moveOne.
+func (m *move) args() []any {
+	return []any{
+		string(m.to.State), number(m.to.Undoing), m.to.Step, m.to.Attempts, m.to.Faults, number(m.to.Doubt),
+		m.to.Data, m.to.Reason, m.to.Err, m.to.Owner, m.to.After.Milliseconds(), m.to.Fence,
+		m.from.Name, m.from.ID, m.from.Fence, string(m.from.State), m.from.Step, m.to.Version,
+	}
 }
 
 // direction is that of the step a saga was at.
@@ -67,28 +86,15 @@ func (s *Table) Save(ctx context.Context, from, to Row, why *Event) error {
 	return s.moves.Do(ctx, &move{from, to, why})
 }
 
-// opening is a saga that begins.
-type opening struct {
-	row     Row
-	created int64 // in the end
-}
-
 // Insert writes a new saga in the caller's transaction.
 func (s *Table) Insert(ctx context.Context, t tx.Tx, r Row) error {
-	errs, err := s.insert(ctx, t, []*opening{{row: r}})
+	errs, err := s.insert(ctx, t, []Row{r})
 	return first(errs, err)
 }
 
 // Open is Insert in a transaction that it shares with the others who come at the same
-// time, and returns when the saga was created. With an owner it has it from the beginning.
-func (s *Table) Open(ctx context.Context, r Row) (created int64, err error) {
-	o := &opening{row: r}
-	err = s.starts.Do(ctx, o)
-	if err != nil { // it may be on its way yet
-		return 0, err
-	}
-	return o.created, nil
-}
+// time. With an owner it has it from the beginning.
+func (s *Table) Open(ctx context.Context, r Row) error { return s.starts.Do(ctx, r) }
 
 // flushTime bounds the writing of a group.
 const flushTime = 5 * time.Second
@@ -99,7 +105,7 @@ func (s *Table) flushMoves(ctx context.Context, moves []*move) (errs []error, er
 	return together(ctx, s, moves, s.write)
 }
 
-func (s *Table) flushStarts(ctx context.Context, starts []*opening) (errs []error, err error) {
+func (s *Table) flushStarts(ctx context.Context, starts []Row) (errs []error, err error) {
 	ctx, cancel := context.WithTimeout(ctx, flushTime)
 	defer cancel()
 	return together(ctx, s, starts, s.insert)
@@ -116,15 +122,15 @@ func together[R any](ctx context.Context, s *Table, rows []R, write func(context
 
 func (s *Table) write(ctx context.Context, t group.Conn, moves []*move) ([]error, error) {
 	if s.dialect == tx.Postgres {
+		if len(moves) == 1 {
+			return s.writeAlone(ctx, t, moves[0])
+		}
 		return s.writeMany(ctx, t, moves)
 	}
 	errs := make([]error, len(moves))
 	for i, m := range moves {
 		var seq int64
-		err := t.QueryRowContext(ctx, s.said.move,
-			m.to.State, number(m.to.Undoing), m.to.Step, m.to.Attempts, m.to.Faults, number(m.to.Doubt),
-			m.to.Data, m.to.Reason, m.to.Err, m.to.Owner, m.to.After.Milliseconds(), m.to.Fence,
-			m.from.Name, m.from.ID, m.from.Fence, m.from.State, m.from.Step, m.to.Version).Scan(&seq)
+		err := t.QueryRowContext(ctx, s.said.move, m.args()...).Scan(&seq)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			errs[i] = ErrLost
@@ -139,23 +145,46 @@ func (s *Table) write(ctx context.Context, t group.Conn, moves []*move) ([]error
 	return errs, nil
 }
 
-func (s *Table) insert(ctx context.Context, t group.Conn, starts []*opening) ([]error, error) {
-	if s.dialect == tx.Postgres {
+func (s *Table) insert(ctx context.Context, t group.Conn, starts []Row) ([]error, error) {
+	if s.dialect == tx.Postgres && len(starts) > 1 {
 		return s.insertMany(ctx, t, starts)
 	}
 	errs := make([]error, len(starts))
-	for i, o := range starts {
-		r := o.row
-		err := t.QueryRowContext(ctx, s.said.open, r.Name, r.ID, r.Version, r.Step, r.Data, r.Fence, r.Owner, r.Trace).Scan(&o.created)
-		if errors.Is(err, sql.ErrNoRows) {
-			errs[i] = ErrExists
-			continue
-		}
-		if err != nil {
-			return nil, explain(err)
+	for i, r := range starts {
+		done, err := t.ExecContext(ctx, s.said.openAlone, r.Name, r.ID, r.Version, r.Step, r.Data, r.Fence, r.Owner, r.Trace)
+		if errs[i], err = written(done, err, ErrExists); err != nil {
+			return nil, err
 		}
 	}
 	return errs, nil
+}
+
+// writeAlone is writeMany for one, on PostgreSQL: such a statement is planned once, and
+// what it did is told without rows.
+func (s *Table) writeAlone(ctx context.Context, t group.Conn, m *move) ([]error, error) {
+	statement, args := s.said.moveAlone, m.args()
+	if m.why != nil {
+		statement = s.said.noteNew
+		args = append(args, direction(m.from), m.why.Outcome, m.why.Error, m.why.By, m.why.Why)
+	}
+	done, err := t.ExecContext(ctx, statement, args...)
+	no, err := written(done, err, ErrLost)
+	return []error{no}, err
+}
+
+// written is no where a statement for one row did nothing.
+func written(done sql.Result, err, no error) (own, failed error) {
+	var n int64
+	if err == nil {
+		n, err = done.RowsAffected()
+	}
+	switch {
+	case err != nil:
+		return nil, explain(err)
+	case n == 0:
+		return no, nil
+	}
+	return nil, nil
 }
 
 // note adds to a saga's history what became of the step it was at.

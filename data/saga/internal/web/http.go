@@ -29,6 +29,31 @@ type Engine interface {
 	Counts(ctx context.Context) ([]table.Count, error)
 	Show(ctx context.Context, name, id string) (table.Detail, error)
 	Act(ctx context.Context, name, id string, n plan.Note, what string) error
+	Edit(ctx context.Context, name, id string, ed Edited) error
+	RetryAll(ctx context.Context, b Bulk) (Bulked, error)
+	Check(ctx context.Context) ([]plan.Stranded, error)
+}
+
+// Edited are a saga's data as a person wants them.
+type Edited struct {
+	plan.Note
+
+	Seq  int64           `json:"seq"`  // of the saga when its data were read: see Entry
+	Data json.RawMessage `json:"data"` // whole, as Detail shows them
+}
+
+// Bulk says which sagas are meant.
+type Bulk struct {
+	plan.Note
+
+	Name  string `json:"name"`  // of the definition
+	Error string `json:"error"` // is part of the error of each; not empty
+}
+
+// Bulked is what became of them.
+type Bulked struct {
+	Retried int64 `json:"retried"`
+	Refused int64 `json:"refused"` // they were helped on by another meanwhile, or this build does not know their version
 }
 
 // Handler serves an engine; nil answers every request with 500.
@@ -54,6 +79,17 @@ func Handler(e Engine) http.Handler {
 		})
 	}
 	handle(root, http.MethodGet, func(r *http.Request) (any, error) { return listing(e, r) })
+	handle(root+"/-/stranded", http.MethodGet, func(r *http.Request) (any, error) { // no saga is called -
+		list, err := e.Check(r.Context())
+		return append([]plan.Stranded{}, list...), err
+	})
+	handle(root+"/-/retry", http.MethodPost, func(r *http.Request) (any, error) {
+		var b Bulk
+		if err := read(r, &b, maxNote); err != nil {
+			return nil, err
+		}
+		return e.RetryAll(r.Context(), b)
+	})
 	handle(root+"/{name}/{id}", http.MethodGet, func(r *http.Request) (any, error) {
 		return e.Show(r.Context(), r.PathValue("name"), r.PathValue("id"))
 	})
@@ -110,12 +146,20 @@ func listing(e Engine, r *http.Request) (Listing, error) {
 
 func act(e Engine, r *http.Request) (table.Detail, error) {
 	name, id, what := r.PathValue("name"), r.PathValue("id"), r.PathValue("action")
-	if !plan.Known(what) {
-		return table.Detail{}, problem.New(problem.NotFound, "a saga takes retry, skip and compensate, not %q", what)
+	if what != edit && !plan.Known(what) {
+		return table.Detail{}, problem.New(problem.NotFound, "a saga takes retry, skip, compensate, pause, resume and edit, not %q", what)
 	}
-	n, err := noteOf(r)
-	if err == nil {
-		err = e.Act(r.Context(), name, id, n, what)
+	var err error
+	if what == edit {
+		var ed Edited
+		if err = read(r, &ed, maxNote+2*table.MaxData); err == nil {
+			err = e.Edit(r.Context(), name, id, ed)
+		}
+	} else {
+		var n plan.Note
+		if err = read(r, &n, maxNote); err == nil {
+			err = e.Act(r.Context(), name, id, n, what)
+		}
 	}
 	if err != nil {
 		return table.Detail{}, err
@@ -123,18 +167,22 @@ func act(e Engine, r *http.Request) (table.Detail, error) {
 	return e.Show(r.Context(), name, id)
 }
 
-// noteOf reads a Note, strictly. Other media types are refused, so that no page of
+const (
+	edit    = "edit"
+	maxNote = 8 << 10
+)
+
+// read reads an order, strictly. Other media types are refused, so that no page of
 // another site can send one in a browser's name.
-func noteOf(r *http.Request) (n plan.Note, err error) {
+func read(r *http.Request, dst any, most int64) (err error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		p := problem.New(problem.InvalidArgument, "send application/json")
 		p.Status = http.StatusUnsupportedMediaType
-		return n, p
+		return p
 	}
-	const most = 8 << 10
 	body := json.NewDecoder(http.MaxBytesReader(nil, r.Body, most))
 	body.DisallowUnknownFields()
-	if err = body.Decode(&n); err == nil {
+	if err = body.Decode(dst); err == nil {
 		if _, more := body.Token(); !errors.Is(more, io.EOF) {
 			err = errors.New("there is more after the object")
 		}
@@ -142,9 +190,9 @@ func noteOf(r *http.Request) (n plan.Note, err error) {
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return n, problem.Wrap(err, problem.TooLarge, "the body is larger than %d bytes", most)
+		return problem.Wrap(err, problem.TooLarge, "the body is larger than %d bytes", most)
 	case err != nil:
-		return n, problem.Wrap(err, problem.InvalidArgument, `send a JSON object such as {"by": "ann", "why": "the card processor is back"}: %s`, err)
+		return problem.Wrap(err, problem.InvalidArgument, `send a JSON object such as {"by": "ann", "why": "the card processor is back"}: %s`, err)
 	}
-	return n, nil
+	return nil
 }

@@ -19,6 +19,9 @@ type Saga struct {
 	Retry      sagaRetry      `cmd:"" help:"Try a saga's step again now, as if it were the first time."`
 	Skip       sagaSkip       `cmd:"" help:"Count a saga's step as done, or as undone, and go on."`
 	Compensate sagaCompensate `cmd:"" help:"Undo what a saga did."`
+	Pause      sagaPause      `cmd:"" help:"Stop a saga before its next step or try."`
+	Resume     sagaResume     `cmd:"" help:"Have a paused saga go on as it was."`
+	Edit       sagaEdit       `cmd:"" help:"Replace the data of a saga that nobody works on."`
 }
 
 // ask finds the services of the fleet that runs.
@@ -97,12 +100,6 @@ func (c *sagaShow) Run(ctx context.Context, t terminal.Terminal) error {
 	return ops.WriteSaga(t.Out, d)
 }
 
-type sagaRetry struct{ sagaOrder }
-
-func (c *sagaRetry) Run(ctx context.Context, t terminal.Terminal) error {
-	return c.give(ctx, t, "retry")
-}
-
 type sagaSkip struct{ sagaOrder }
 
 func (c *sagaSkip) Run(ctx context.Context, t terminal.Terminal) error { return c.give(ctx, t, "skip") }
@@ -113,11 +110,40 @@ func (c *sagaCompensate) Run(ctx context.Context, t terminal.Terminal) error {
 	return c.give(ctx, t, "compensate")
 }
 
+type sagaPause struct{ sagaOrder }
+
+func (c *sagaPause) Run(ctx context.Context, t terminal.Terminal) error {
+	return c.give(ctx, t, "pause")
+}
+
+type sagaResume struct{ sagaOrder }
+
+func (c *sagaResume) Run(ctx context.Context, t terminal.Terminal) error {
+	return c.give(ctx, t, "resume")
+}
+
 // sagaOrder is a person's order to a saga.
 type sagaOrder struct {
 	sagaFlags
+	sagaNote
+}
+
+// sagaNote is who gives an order, and why.
+type sagaNote struct {
 	By  string `env:"USER" placeholder:"NAME" help:"Who orders it; kept with the saga."`
 	Why string `required:"" placeholder:"TEXT" help:"Why; kept with the saga."`
+}
+
+func (c sagaNote) note() (saga.Note, error) {
+	switch {
+	case c.By == "":
+		return saga.Note{}, terminal.Usagef("--by is missing, and $USER is not set: who orders it?")
+	case strings.TrimSpace(c.By) == "" || len(c.By) > mostBy:
+		return saga.Note{}, terminal.Usagef("--by must have 1 to %d bytes, and not only spaces; it has %d", mostBy, len(c.By))
+	case strings.TrimSpace(c.Why) == "" || len(c.Why) > mostWhy:
+		return saga.Note{}, terminal.Usagef("--why must have 1 to %d bytes, and not only spaces; it has %d", mostWhy, len(c.Why))
+	}
+	return saga.Note{By: c.By, Why: c.Why}, nil
 }
 
 // The most bytes that a saga keeps of who ordered and why: see saga.Note.
@@ -131,22 +157,23 @@ func (c *sagaOrder) give(ctx context.Context, t terminal.Terminal, order string)
 	if err != nil {
 		return err
 	}
-	switch {
-	case c.By == "":
-		return terminal.Usagef("--by is missing, and $USER is not set: who orders it?")
-	case strings.TrimSpace(c.By) == "" || len(c.By) > mostBy:
-		return terminal.Usagef("--by must have 1 to %d bytes, and not only spaces; it has %d", mostBy, len(c.By))
-	case strings.TrimSpace(c.Why) == "" || len(c.Why) > mostWhy:
-		return terminal.Usagef("--why must have 1 to %d bytes, and not only spaces; it has %d", mostWhy, len(c.Why))
+	note, err := c.note()
+	if err != nil {
+		return err
 	}
 	f, err := c.ask(ctx)
 	if err != nil {
 		return err
 	}
-	d, err := f.Interfere(ctx, n, order, saga.Note{By: c.By, Why: c.Why})
+	d, err := f.Interfere(ctx, n, order, note)
 	if err != nil {
 		return terminal.Plain(err)
 	}
+	return c.told(t, d)
+}
+
+// told writes a saga after an order.
+func (c *sagaFlags) told(t terminal.Terminal, d ops.SagaDetail) error {
 	if c.JSON {
 		return t.JSON(d)
 	}

@@ -35,7 +35,7 @@ type course[T any] struct {
 	began   time.Time
 	limit   time.Time   // until when an answer is waited for; zero: for as long as ctx goes on
 	expired atomic.Bool // limit has passed
-	sent    atomic.Bool // something of a failed attempt may have reached its instance
+	sent    atomic.Bool // something of an attempt that has failed, or that another joined, may have reached its instance
 
 	mu    sync.Mutex
 	tried []*pool.Member
@@ -94,6 +94,11 @@ func (k *course[T]) do(ctx context.Context) (value T, err error) {
 		}
 	}()
 	got, err := k.run()
+	if err != nil && k.sent.Load() {
+		if failed, ok := errors.AsType[*Failed](err); ok {
+			failed.Sent = true // of the whole call, not only its last attempt
+		}
+	}
 	k.target.Counts.Call(err)
 	if ended = err == nil && bulkhead != nil; ended {
 		got.ticket.finally(bulkhead.Release)
@@ -186,8 +191,15 @@ func (k *course[T]) once(n int) (made[T], error) {
 // race makes one attempt, and a second when that takes longer than the hedge says.
 func (k *course[T]) race(ctx context.Context, n int, hedge *resilience.Hedge, after time.Duration) (made[T], error) {
 	r := resilience.Race[made[T]]{
-		After:   after,
-		Another: func() bool { now := time.Now(); return k.target.Pool.Others(now) && k.target.Budget().Spend(now) },
+		After: after,
+		Another: func() bool {
+			now := time.Now()
+			joins := k.target.Pool.Others(now) && k.target.Budget().Spend(now)
+			if joins {
+				k.sent.Store(true)
+			}
+			return joins
+		},
 		Final:   answered,
 		Discard: func(m made[T]) { k.work.discard(m.value); m.ticket.Done() },
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/musterdev/muster/call/balance"
 	"github.com/musterdev/muster/call/internal/body"
+	"github.com/musterdev/muster/call/internal/keep"
 	"github.com/musterdev/muster/call/internal/link"
 	"github.com/musterdev/muster/call/internal/pool"
 	"github.com/musterdev/muster/call/resilience"
@@ -20,23 +21,19 @@ import (
 // good", with its Age in seconds (RFC 9111, 5.1), or "value".
 const FallbackHeader = "Muster-Fallback"
 
-// maxKept is the largest body that is kept as a last good answer, in bytes; how much is
-// kept in all, [resilience.FallbackSettings] says.
-const maxKept = 1 << 20
-
 // withFallback makes a safe call whose answer something may stand in for: where the
 // service cannot be reached, is too slow, overloaded or broken.
 func (c *Caller) withFallback(r *http.Request, op Op, to *pool.Target) (*http.Response, error) {
 	began := time.Now()
-	ctx, cancel := context.WithCancel(r.Context()) //nolint:gosec // called where the answer ends
+	ctx, cancel := context.WithCancel(r.Context())
 	res, err := c.roundTrip(r.WithContext(ctx), op, to)
 	bad := err == nil && (res.StatusCode >= http.StatusInternalServerError || link.Outcome(res) != balance.OK)
 	switch {
 	case bad:
 		err = problem.New(problem.Unavailable, "service %q answered %d", op.Service, res.StatusCode)
 	case err == nil:
-		k := &keeping{request: r, in: to.Fallback, cancel: cancel}
-		if err = k.take(res, op.Service, to.Until(r.Context(), began)); err == nil {
+		a := &keep.Answer{Service: op.Service, Request: r, In: to.Fallback, Cancel: cancel}
+		if err = a.Take(res, to.Until(r.Context(), began)); err == nil {
 			return res, nil
 		}
 	}

@@ -2,9 +2,13 @@ package call_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
+	"maps"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -63,9 +67,7 @@ func TestLastGoodIsNobodyElses(t *testing.T) {
 					http.Error(w, "down", http.StatusInternalServerError)
 					return
 				}
-				for k, v := range test.header {
-					w.Header()[k] = v
-				}
+				maps.Copy(w.Header(), test.header)
 				_, _ = io.WriteString(w, "for "+r.Header.Get("X-User"))
 				if _, known := test.header["Content-Length"]; !known {
 					_ = http.NewResponseController(w).Flush()
@@ -237,5 +239,39 @@ func TestLastGoodIsBoundedInBytes(t *testing.T) {
 		case r.Pattern == "" && (f == nil || f.Kept != 3 || f.Bytes > 3<<20 || f.Bytes < 3*900<<10):
 			t.Errorf("%+v", f)
 		}
+	}
+}
+
+// A connection is used again after an answer that was kept, and after one that is passed on.
+func TestLastGoodKeepsTheConnection(t *testing.T) {
+	var opened atomic.Int64
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "{}")
+		if r.URL.Path == "/long" {
+			_ = http.NewResponseController(w).Flush()
+			_, _ = io.WriteString(w, "\n")
+		}
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	s.Start()
+	defer s.Close()
+	c, view := newCaller(t, call.Config{}, instance("a", s.Listener.Addr().String()))
+	say(view, `{"settings":{"fallback":{"last_good":"1m"}}}`)
+	for _, path := range []string{"/short", "/long", "/short", "/long"} {
+		res, err := c.Client("stock").Get("http://stock" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.NewDecoder(res.Body).Decode(&struct{}{}); err != nil {
+			t.Error(err)
+		}
+		_ = res.Body.Close()
+	}
+	if n := opened.Load(); n != 1 {
+		t.Errorf("%d connections, want 1", n)
 	}
 }

@@ -90,11 +90,16 @@ func (c *Caller) roundTrip(r *http.Request, op Op, to *pool.Target) (*http.Respo
 	switch expired := x.expired.Load(); {
 	case err == nil && expired: // the time was up just as the answer came
 		_ = res.Body.Close()
-		return nil, x.explain(context.DeadlineExceeded, x.last.Load(), true)
+		return nil, x.tooLate(context.DeadlineExceeded, true)
 	case err != nil && expired && !errors.Is(err, context.DeadlineExceeded):
-		return nil, x.explain(err, x.last.Load(), x.sent.Load()) // it expired between two attempts
+		return nil, x.tooLate(err, x.sent.Load()) // it expired between two attempts
 	}
 	return res, err
+}
+
+// tooLate is a call that brought nothing before its time was up.
+func (x *exchange) tooLate(err error, sent bool) error {
+	return &Failed{Err: x.explain(err, x.last.Load(), sent), Failure: resilience.Failure{Sent: sent, Timeout: true}}
 }
 
 // exchange is one HTTP call; its attempts may overlap.

@@ -331,7 +331,7 @@ func TestHeaderTimeout(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	})
-	c, _ := newCaller(t, call.Config{Settings: resilience.Settings{Timeout: 50 * time.Millisecond}}, a)
+	c, _ := newCaller(t, call.Config{Settings: resilience.Settings{Timeout: 250 * time.Millisecond}}, a)
 	_, err := c.Client("stock").Get("http://stock/silent")
 	if !errors.Is(err, context.DeadlineExceeded) || problem.CodeOf(err) != problem.DeadlineExceeded {
 		t.Errorf("err = %v, want a deadline error", err)
@@ -350,6 +350,6 @@ func TestHeaderTimeout(t *testing.T) {
 	select {
 	case err := <-more:
 		t.Errorf("the stream ended: %v", err)
-	case <-time.After(150 * time.Millisecond): // three timeouts have passed
+	case <-time.After(750 * time.Millisecond): // three timeouts have passed
 	}
 }

@@ -196,6 +196,7 @@ func (l *lap[T]) starts(now time.Time) context.Context {
 	if stalled := silent && first.InFlight() > 1; !stalled && !k.target.Budget().Spend(now) {
 		return nil
 	}
+	k.sent.Store(true)
 	ctx, cancel := context.WithCancel(k.ctx) //nolint:gosec // called by end, or when the answer is read
 	l.second, l.done = cancel, make(chan struct{})
 	return ctx

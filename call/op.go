@@ -87,7 +87,8 @@ func (t *Ticket) finally(f func()) {
 	}
 }
 
-// Failed is an attempt that did not bring an answer from the peer's handler.
+// Failed is an attempt that did not bring an answer from the peer's handler; as the error
+// of a call, its Sent tells of all attempts together.
 type Failed struct {
 	resilience.Failure
 	Err   error

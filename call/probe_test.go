@@ -12,6 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health/grpc_health_v1"
+
 	"github.com/musterdev/muster/call"
 	"github.com/musterdev/muster/call/discovery"
 )
@@ -225,6 +228,52 @@ func TestWhoLeftIsNotProbed(t *testing.T) {
 		n := w.dialsTo("b:1")
 		if time.Sleep(5 * time.Second); w.dialsTo("b:1") != n {
 			t.Errorf("%d probes of one that left", w.dialsTo("b:1")-n)
+		}
+	})
+}
+
+// A gRPC connection waits before it tries again, longer and longer; after a good probe it
+// does not, so that one call more at most does not reach who is back.
+func TestWhoIsGoneIsProbedForGRPC(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown()
+		serve := func(addr string) *healthServer {
+			h := &healthServer{}
+			door := &house{conns: make(chan net.Conn, 1000), gone: make(chan struct{})}
+			s := grpc.NewServer()
+			grpc_health_v1.RegisterHealthServer(s, h)
+			go func() { _ = s.Serve(door) }()
+			t.Cleanup(s.Stop)
+			w.mu.Lock()
+			w.houses[addr] = door
+			w.mu.Unlock()
+			return h
+		}
+		serve("a:1")
+		c, _ := newCaller(t, call.Config{Dial: w.dial}, instance("a", "a:1"), instance("b", "b:1"))
+		client := grpc_health_v1.NewHealthClient(c.Dial("stock"))
+		ask := func(d time.Duration, enough func() bool) time.Duration {
+			began := time.Now()
+			for time.Since(began) < d && !enough() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				if _, err := client.Check(ctx, &grpc_health_v1.HealthCheckRequest{}); err != nil {
+					t.Error(err)
+				}
+				cancel()
+				time.Sleep(20 * time.Millisecond)
+			}
+			return time.Since(began)
+		}
+		ask(time.Minute, never)
+		if n := statsOf(t, c).Routes[0].Attempts.Unreachable; n != 1 {
+			t.Errorf("%d calls went to an instance that is not there, want 1", n)
+		}
+		b := serve("b:1")
+		if took := ask(time.Minute, func() bool { return b.hits.Load() > 0 }); took > time.Second {
+			t.Errorf("calls went to it again %s after it was back", took)
+		}
+		if n := statsOf(t, c).Routes[0].Attempts.Unreachable; n > 2 {
+			t.Errorf("%d calls did not reach it, at most one more was to", n)
 		}
 	})
 }

@@ -78,7 +78,7 @@ func TestRulesAreFollowed(t *testing.T) {
 func TestTimeoutOfARoute(t *testing.T) {
 	in, _ := server(t, "a", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	c, view := newCaller(t, call.Config{}, in)
-	say(view, `{"routes":{"GET /slow":{"settings":{"timeout":"30ms"}}}}`)
+	say(view, `{"routes":{"GET /slow":{"settings":{"timeout":"250ms"}}}}`)
 	_, err := get(t, c.Client("stock"), "http://stock/slow")
 	if !errors.Is(err, context.DeadlineExceeded) || problem.CodeOf(err) != problem.DeadlineExceeded {
 		t.Errorf("got %v", err)
@@ -86,7 +86,7 @@ func TestTimeoutOfARoute(t *testing.T) {
 	gin, h, _ := grpcServer(t, "g")
 	h.check = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 	g, view := newCaller(t, call.Config{}, gin)
-	say(view, `{"routes":{"/grpc.health.v1.Health/Check":{"settings":{"timeout":"30ms"}}}}`)
+	say(view, `{"routes":{"/grpc.health.v1.Health/Check":{"settings":{"timeout":"250ms"}}}}`)
 	if err := check(t.Context(), g); problem.CodeOf(problem.FromGRPC(err)) != problem.DeadlineExceeded {
 		t.Errorf("got %v", err)
 	}

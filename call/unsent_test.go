@@ -23,7 +23,7 @@ func TestNobodyWasAsked(t *testing.T) {
 	gone := dead(t, "gone")
 	httpOnly := discovery.Instance{ID: "a", Service: "stock", State: discovery.Ready, Endpoints: map[string]string{discovery.HTTP: "127.0.0.1:1"}}
 	short := func(t *testing.T) context.Context {
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		t.Cleanup(cancel)
 		return ctx
 	}
@@ -35,13 +35,14 @@ func TestNobodyWasAsked(t *testing.T) {
 		text    string
 		onlyRPC bool
 	}{
-		"none, the service's timeout":    {nil, "50ms", problem.Unavailable, true, "within 50ms; nothing was sent", false},
+		"none, the service's timeout":    {nil, "300ms", problem.Unavailable, true, "within 300ms; nothing was sent", false},
 		"none, the caller's deadline":    {nil, "", problem.DeadlineExceeded, true, "in the time its caller gave; nothing was sent", false},
-		"refused, the service's timeout": {[]discovery.Instance{gone}, "50ms", problem.Unavailable, false, "no connection for", false},
+		"refused, the service's timeout": {[]discovery.Instance{gone}, "300ms", problem.Unavailable, false, "no connection for", false},
 		"refused, the caller's deadline": {[]discovery.Instance{gone}, "", problem.DeadlineExceeded, false, "nothing was sent", false},
-		"no such endpoint":               {[]discovery.Instance{httpOnly}, "50ms", problem.Unavailable, true, "its instances offer http", true},
+		"no such endpoint":               {[]discovery.Instance{httpOnly}, "300ms", problem.Unavailable, true, "its instances offer http", true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c, view := newCaller(t, call.Config{}, test.list...)
 			ctx := t.Context
 			if test.timeout == "" {
@@ -133,4 +134,33 @@ func TestNoPlaceInTime(t *testing.T) {
 	}
 	cancel()
 	<-ended
+}
+
+// Where one attempt has sent something, no other says that nothing was sent.
+func TestSomebodyWasAsked(t *testing.T) {
+	silent := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	a, _ := server(t, "a", silent)
+	b, _ := server(t, "b", silent)
+	broken, _ := server(t, "broken", cut)
+	for name, test := range map[string]struct {
+		settings string
+		list     []discovery.Instance
+	}{
+		"a hedge, both too slow":       {`{"timeout":"300ms","hedge":{"after":"5ms"}}`, []discovery.Instance{a, b}},
+		"a hedge to where nobody is":   {`{"timeout":"300ms","hedge":{"after":"5ms"}}`, []discovery.Instance{a, dead(t, "gone")}},
+		"cut off, then nobody is left": {`{"retry":{"attempts":4,"backoff":"1ms"},"budget":{"floor":100}}`, []discovery.Instance{broken, dead(t, "gone")}},
+		"cut off, then the breaker":    {`{"breaker":{"min_calls":1}}`, []discovery.Instance{broken}},
+	} {
+		for range 2 { // they take turns
+			c, view := newCaller(t, call.Config{Wait: -1}, test.list...)
+			say(view, test.settings)
+			res, err := c.Client("stock").Get("http://stock/")
+			if err == nil {
+				_ = res.Body.Close()
+			}
+			if failed, ok := errors.AsType[*call.Failed](err); !ok || !failed.Sent || strings.Contains(err.Error(), "nothing was sent") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
 }

@@ -36,9 +36,10 @@ type Endpoint struct {
 	ejected  atomic.Int64  // unix ns until which it is, 0 = not
 	turn     atomic.Uint64 // virtual time of its last turn, float64 bits
 	latency  latency
+	sheds    burden
 	set      atomic.Pointer[Set]
 
-	mu     sync.Mutex // for writing what follows, and latency
+	mu     sync.Mutex // for writing what follows, latency and sheds
 	zone   string
 	health health
 }
@@ -104,8 +105,8 @@ func (e *Endpoint) Observe(now time.Time, took time.Duration, outcome Outcome) {
 		e.health.good(at)
 		return
 	case Shed:
-		// Its refusals are quick: without this they would draw ever more calls to it.
-		e.latency.observe(at, max(seen, min(2*known, highest*usual)), usual)
+		// Its refusals are quick, and tell nothing of how long it takes.
+		e.sheds.add(at)
 		e.suspect.Store(0)
 		e.health.away = false
 		return
@@ -140,7 +141,17 @@ func (e *Endpoint) Latency(now time.Time) time.Duration {
 	if set := e.set.Load(); set != nil {
 		usual = math.Float64frombits(set.mean.Load())
 	}
-	return time.Duration(e.latency.read(now.UnixNano(), usual))
+	return time.Duration(e.estimate(now.UnixNano(), usual))
+}
+
+// estimate returns how long a call is expected to take, longer than it was seen to take
+// where the endpoint turns calls away.
+func (e *Endpoint) estimate(now int64, usual float64) float64 {
+	took := e.latency.read(now, usual)
+	if times := e.sheds.read(now); times > 1 {
+		return max(took, min(times*took, highest*usual))
+	}
+	return took
 }
 
 // Ejected reports whether the endpoint is left out at now for answering badly.

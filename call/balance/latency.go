@@ -19,6 +19,29 @@ const (
 	highest   = 10   // times the usual: one rare and long call does not banish an endpoint for minutes
 )
 
+// burden is how many times as dear an endpoint counts as it is seen to be, because it turns
+// calls away: its quick refusals would draw ever more calls to it. It is kept apart from
+// the latency, of which the usual one of the set is made: as a part of that it would feed
+// on itself. It decays as a peak does.
+type burden struct {
+	times atomic.Uint64 // float64 bits; at least 1 when there is a stamp
+	stamp atomic.Int64  // unix ns of the last refusal, 0 = none
+}
+
+// add counts one refusal; callers take turns.
+func (b *burden) add(now int64) {
+	b.times.Store(math.Float64bits(min(2*b.read(now), highest)))
+	b.stamp.Store(now)
+}
+
+func (b *burden) read(now int64) float64 {
+	stamp := b.stamp.Load()
+	if stamp == 0 {
+		return 1
+	}
+	return 1 + (math.Float64frombits(b.times.Load())-1)*decay(float64(now-stamp)/peakDecay)
+}
+
 // observe counts one observation; callers take turns. The first is not believed beyond
 // what is usual, as it holds the time to connect.
 func (l *latency) observe(now int64, took, usual float64) {

@@ -117,7 +117,7 @@ func (s *Set) scan(list []choice, now int64, c *Call) (index, rank int) {
 		calls, weight := float64(e.inFlight.Load()), s.weight(e, now)
 		price := p.of(e, calls)
 		if r < rank {
-			rank, least, lightest, heaviest, sum, total = r, math.Inf(1), weight, weight, 0, 0
+			rank, best, least, lightest, heaviest, sum, total = r, i, math.Inf(1), weight, weight, 0, 0
 		}
 		sum, total = sum+weight, total+calls
 		if price < least {
@@ -199,7 +199,7 @@ func (p prices) of(e *Endpoint, calls float64) float64 {
 	case LeastLoaded:
 		return calls + 1
 	default:
-		return (calls + 1) * e.latency.read(p.now, p.usual) * p.share
+		return (calls + 1) * e.estimate(p.now, p.usual) * p.share
 	}
 }
 

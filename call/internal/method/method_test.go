@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	_ "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -20,14 +19,14 @@ func TestWhatAMethodDeclares(t *testing.T) {
 	pkg := "methodtest" + strconv.FormatInt(runs.Add(1), 10)
 	declared := func(name string, level descriptorpb.MethodOptions_IdempotencyLevel) *descriptorpb.MethodDescriptorProto {
 		return &descriptorpb.MethodDescriptorProto{
-			Name: &name, InputType: proto.String("." + pkg + ".M"), OutputType: proto.String("." + pkg + ".M"),
+			Name: &name, InputType: new("." + pkg + ".M"), OutputType: new("." + pkg + ".M"),
 			Options: &descriptorpb.MethodOptions{IdempotencyLevel: &level},
 		}
 	}
 	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
-		Name: proto.String(pkg + ".proto"), Package: &pkg, Syntax: proto.String("proto3"),
-		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("M")}},
-		Service: []*descriptorpb.ServiceDescriptorProto{{Name: proto.String("S"), Method: []*descriptorpb.MethodDescriptorProto{
+		Name: new(pkg + ".proto"), Package: &pkg, Syntax: new("proto3"),
+		MessageType: []*descriptorpb.DescriptorProto{{Name: new("M")}},
+		Service: []*descriptorpb.ServiceDescriptorProto{{Name: new("S"), Method: []*descriptorpb.MethodDescriptorProto{
 			declared("Get", descriptorpb.MethodOptions_NO_SIDE_EFFECTS), declared("Put", descriptorpb.MethodOptions_IDEMPOTENT),
 			declared("Add", descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN),
 		}}},

@@ -62,6 +62,15 @@ func (m *Member) closeIfRetired() {
 	}
 }
 
+// wake has a gRPC connection that waits before it tries again do so at once.
+func (m *Member) wake() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.conn != nil {
+		m.conn.ResetConnectBackoff()
+	}
+}
+
 // Conn returns the gRPC connection, which dial opens at first use.
 func (m *Member) Conn(dial func() (*grpc.ClientConn, error)) (_ *grpc.ClientConn, err error) {
 	m.mu.Lock()

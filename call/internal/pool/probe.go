@@ -61,7 +61,7 @@ func (p *Pool) probing(ctx context.Context) {
 			return
 		}
 		p.probeAll(ctx, list)
-		pause.Reset(probePause*3/4 + rand.N(probePause/2)) //nolint:gosec // callers only must not all come at once
+		pause.Reset(probePause*3/4 + rand.N(probePause/2)) // so that not all callers come at once
 	}
 }
 
@@ -106,6 +106,9 @@ func (p *Pool) probeAll(ctx context.Context, list []*Member) {
 			in, cancel := context.WithTimeout(ctx, probeTime)
 			defer cancel()
 			well := p.cfg.Probe(in, p.Service, m.Instance())
+			if well {
+				m.wake() // or calls would find it gone for as long as that waits
+			}
 			if ctx.Err() == nil { // else that is why it failed
 				m.Probed(time.Now(), well)
 			}

@@ -86,7 +86,7 @@ func (h *hystrix) targets() map[string]resilience.Settings {
 		if name != base {
 			h.all(&d, h.pools[name], hystrixPool())
 		}
-		if d.queue != nil {
+		if d.queue != nil || d.rejects != nil {
 			h.queue(&d)
 		}
 		if d.off {
@@ -111,18 +111,42 @@ func (h *hystrix) all(d *draft, entries []entry, table map[string]setter) {
 	}
 }
 
-// queue reads maxQueueSize: -1 there means that none waits.
+// hystrixRejects is the queue's size from which calls are turned away where
+// queueSizeRejectionThreshold does not say: its default in Hystrix.
+const hystrixRejects = 5
+
+// queue reads maxQueueSize: -1 there means that none waits. As many as that never wait where
+// queueSizeRejectionThreshold is less, which was there to be changed at run time.
 func (h *hystrix) queue(d *draft) {
-	n, err := d.queue.number()
-	if err != nil {
-		h.note(*d.queue, false, "%s", err)
+	n, bound := 0, hystrixRejects
+	var err error
+	if d.queue != nil {
+		if n, err = d.queue.number(); err != nil {
+			h.note(*d.queue, false, "%s", err)
+			return
+		}
+	}
+	if d.rejects != nil {
+		if bound, err = d.rejects.number(); err != nil {
+			h.note(*d.rejects, false, "%s", err)
+			return
+		}
+	}
+	if n <= 0 { // none waits here either
+		if d.rejects != nil {
+			h.note(*d.rejects, false, "no call waits without a maxQueueSize")
+		}
 		return
 	}
-	if n <= 0 {
-		return // none waits here either
+	if bound <= 0 {
+		h.note(*d.rejects, true, "no call waits")
+		return
+	}
+	if n > bound && d.rejects == nil {
+		h.note(*d.queue, true, "the queue holds %d, the default of queueSizeRejectionThreshold, beyond which Hystrix turns calls away", bound)
 	}
 	before := d.settings.Clone()
-	d.bulkhead().Queue = n
+	d.bulkhead().Queue = min(n, bound)
 	h.check(d, before, *d.queue)
 }
 
@@ -164,7 +188,7 @@ func hystrixPool() map[string]setter {
 	return map[string]setter{
 		"coresize":                                number(func(d *draft) *int { return &d.bulkhead().Max }),
 		"maxqueuesize":                            keep(func(d *draft) **property { return &d.queue }),
-		"queuesizerejectionthreshold":             without("the queue's size is its bound"),
+		"queuesizerejectionthreshold":             keep(func(d *draft) **property { return &d.rejects }),
 		"maximumsize":                             without(threads),
 		"keepalivetimeminutes":                    without(threads),
 		"allowmaximumsizetodivergefromcoresize":   without(threads),

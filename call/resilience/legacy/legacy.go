@@ -47,7 +47,7 @@ type draft struct {
 	// what takes two keys to understand
 	windowSize, windowType *property
 	slowAfter, slowCalls   *property
-	wait, queue            *property
+	wait, queue, rejects   *property
 	off                    bool // the breaker is switched off
 }
 

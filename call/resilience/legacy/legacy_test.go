@@ -168,7 +168,7 @@ other.key=1
 	want := map[string]resilience.Settings{
 		"Stock#get(String)": {
 			Timeout: 3 * time.Second, Breaker: &resilience.BreakerSettings{MinCalls: 30, Failures: 0.6, Open: 7 * time.Second, Probes: 1},
-			Bulkhead: &resilience.BulkheadSettings{Max: 12, Queue: 100},
+			Bulkhead: &resilience.BulkheadSettings{Max: 12, Queue: 5},
 		},
 		"com.shop.Price": {Timeout: 3 * time.Second, Bulkhead: &resilience.BulkheadSettings{Max: 15}},
 		"com":            {Timeout: 3 * time.Second, Breaker: &resilience.BreakerSettings{Open: 7 * time.Second, Probes: 1}}, // of the key nobody knows
@@ -180,12 +180,46 @@ other.key=1
 	for _, line := range []string{
 		"numBuckets: not carried over: a window is always counted in tenths",
 		"forceOpen: not carried over: a breaker is not forced",
+		"maxQueueSize: carried over: the queue holds 5, the default of queueSizeRejectionThreshold",
 		"config.properties:13: hystrix.threadpool.group.coreSize: not carried over: no command has",
 		"hystrix.collapser.x.maxRequestsInBatch: not carried over: calls are not joined",
 		"hystrix.command.com.shop.Price.unheard.of: not carried over: the key is not known",
 	} {
 		if !strings.Contains(got, line) {
 			t.Errorf("missing %q in\n%s", line, got)
+		}
+	}
+}
+
+// The lesser of the two sizes is how many calls wait.
+func TestHystrixQueue(t *testing.T) {
+	for text, want := range map[string]struct {
+		queue int
+		note  string
+	}{
+		"maxQueueSize=200 queueSizeRejectionThreshold=50": {50, ""},
+		"maxQueueSize=20 queueSizeRejectionThreshold=50":  {20, ""},
+		"maxQueueSize=3":   {3, ""},
+		"maxQueueSize=200": {5, "maxQueueSize: carried over: the queue holds 5"},
+		"maxQueueSize=-1 queueSizeRejectionThreshold=50":  {0, "queueSizeRejectionThreshold: not carried over: no call waits"},
+		"queueSizeRejectionThreshold=50":                  {0, "queueSizeRejectionThreshold: not carried over: no call waits"},
+		"maxQueueSize=9 queueSizeRejectionThreshold=0":    {0, "queueSizeRejectionThreshold: carried over: no call waits"},
+		"maxQueueSize=9 queueSizeRejectionThreshold=lots": {0, "queueSizeRejectionThreshold: not carried over"},
+	} {
+		file := "hystrix.threadpool.a.coreSize=7\nhystrix.command.a.execution.timeout.enabled=true\n"
+		for line := range strings.FieldsSeq(text) {
+			file += "hystrix.threadpool.a." + line + "\n"
+		}
+		im, err := legacy.Hystrix("config.properties", []byte(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := im.Targets["a"].Bulkhead
+		if b == nil || b.Max != 7 || b.Queue != want.queue {
+			t.Errorf("%s: %+v, want a queue of %d", text, b, want.queue)
+		}
+		if got := notes(t, im); !strings.Contains(got, want.note) || want.note == "" && strings.Contains(got, "ueueSize") {
+			t.Errorf("%s: %s, want …%s…", text, got, want.note)
 		}
 	}
 }

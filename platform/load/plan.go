@@ -67,7 +67,7 @@ type Step struct {
 
 	// Call, when set, is what the step does in place of an HTTP request. It returns the
 	// status to count it under, and an error when it failed; [Shed] as the status is a
-	// refusal for want of room. It is called concurrently.
+	// refusal for want of room or by a rate limit. It is called concurrently.
 	Call func(ctx context.Context, v *Visitor) (status string, err error)
 }
 

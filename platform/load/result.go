@@ -17,7 +17,7 @@ type Result struct {
 	Offered  int64         `json:"offered"`        // visitors who arrived
 	OK       int64         `json:"ok"`             // visits whose every step succeeded
 	Failed   int64         `json:"failed"`         // visits of which a step failed, those shed included
-	Shed     int64         `json:"shed"`           // visits that ended with a refusal for want of room
+	Shed     int64         `json:"shed"`           // visits that ended with a refusal for want of room, or by a rate limit
 	Dropped  int64         `json:"dropped"`        // visitors for whom the generator had no room
 	Cut      int64         `json:"cut"`            // visits ended by the caller's context
 	Requests int64         `json:"requests"`       // made and not cut off

@@ -43,13 +43,13 @@ type Sample struct {
 	Began    time.Time // when it was
 	Ended    time.Time // when its answer was read
 	Status   string    // "200", or of one that was not answered "timeout", "refused", "reset", "broken", "error"
-	Shed     bool      // refused for want of room
+	Shed     bool      // refused for want of room, or by a rate limit
 	Err      error     // nil: it succeeded
 	Cut      bool      // ended by Run's context: counted as nothing
 }
 
-// Run lets visitors arrive as the plan says and returns what became of them when the last
-// has left. When ctx ends, no more arrive and those inside are cut off, which counts
+// Run lets visitors arrive as the plan says and returns what became of them when its time
+// is over and the last has left. When ctx ends, no more arrive and those inside are cut off, which counts
 // neither as success nor as failure. The error is a plan that is not valid; that the load
 // failed, was void or missed its SLO is in the result.
 func Run(ctx context.Context, plan Plan, cfg Config) (Result, error) {
@@ -85,9 +85,10 @@ func Run(ctx context.Context, plan Plan, cfg Config) (Result, error) {
 		r.offer(ctx)
 	}()
 	<-offering
+	until(ctx, r.began.Add(plan.For())) // the last to arrive may have come long before
 	r.visits.Wait()
 	unwatched()
-	return r.tally.result(plan, cmp.Or(cfg.MaxLag, MaxLag), time.Since(r.began)), nil
+	return r.tally.result(plan, cmp.Or(cfg.MaxLag, MaxLag), max(0, time.Since(r.began))), nil
 }
 
 // run is a plan under way.

@@ -12,7 +12,8 @@ import (
 	"github.com/musterdev/muster/platform/load/value"
 )
 
-// Rate is a number of arrivals a second, read from "50/s", "300/m" or "1200/h".
+// Rate is a number of arrivals a second, read from "50/s", "300/m" or "1200/h"; "50" is
+// "50/s".
 type Rate = pace.Rate
 
 // Stage is a time of one rate, or of one that changes evenly.

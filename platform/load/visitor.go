@@ -121,7 +121,7 @@ func (v *Visitor) http(ctx context.Context, s *step, out *Sample) {
 	}
 	defer func() { _ = res.Body.Close() }() // it was read, or failed
 	out.Status = strconv.Itoa(res.StatusCode)
-	out.Shed = res.Header.Get(resilience.ShedHeader) != ""
+	out.Shed = res.Header.Get(resilience.ShedHeader) != "" || res.StatusCode == http.StatusTooManyRequests
 	body, err := readBody(res.Body)
 	switch {
 	case err != nil:

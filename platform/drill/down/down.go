@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/musterdev/muster/platform/drill/fault/machine"
 	"github.com/musterdev/muster/platform/drill/live"
 	"github.com/musterdev/muster/platform/load"
+	"github.com/musterdev/muster/platform/supervise/instance"
 )
 
 // Config says what is broken and who is to see nothing of it.
@@ -63,6 +65,15 @@ func Run(ctx context.Context, cfg Config) (*drill.Report, error) {
 		cfg.Stop = func(ctx context.Context, pid int) (Stopped, error) { return machine.Pause(ctx, pid) }
 	}
 	r := &drill.Report{Drill: "service-down", Seed: cfg.Plan.Seed}
+	for _, service := range slices.Concat(cfg.Kill, cfg.Stall) {
+		if _, err := cfg.ready(service); err != nil {
+			return nil, err
+		}
+	}
+	// What fails before anything is broken is not to be blamed on what is.
+	if err := live.Begin(ctx, cfg.Plan, cfg.Rate, live.Margin(cfg.Away)).NoneFailed(r, "before"); err != nil {
+		return nil, err
+	}
 	for _, service := range cfg.Kill {
 		if err := cfg.kill(ctx, r, service); err != nil {
 			return nil, err
@@ -79,12 +90,22 @@ func Run(ctx context.Context, cfg Config) (*drill.Report, error) {
 	return r, cfg.dead(ctx, r)
 }
 
+// ready returns the instances of a service that are ready, two or more.
+func (cfg *Config) ready(service string) ([]instance.Status, error) {
+	list := live.Ready(cfg.Fleet, service)
+	if len(list) < 2 {
+		return nil, fmt.Errorf("service-down: %s has %d ready replicas; it needs 2 or more, so that one may be broken", service, len(list))
+	}
+	return list, nil
+}
+
 // kill kills one replica of a service.
 func (cfg *Config) kill(ctx context.Context, r *drill.Report, service string) error {
-	n := len(live.Ready(cfg.Fleet, service))
-	if n < 2 {
-		return fmt.Errorf("service-down: %s has %d ready replicas; it needs 2 or more, so that one may die", service, n)
+	all, err := cfg.ready(service)
+	if err != nil {
+		return err
 	}
+	n := len(all)
 	what := fmt.Sprintf("kill -9 of one of %d of %s", n, service)
 	margin := live.Margin(cfg.Away)
 	traffic := live.Begin(ctx, cfg.Plan, cfg.Rate, cfg.Away+2*margin)
@@ -92,7 +113,11 @@ func (cfg *Config) kill(ctx context.Context, r *drill.Report, service string) er
 		return err
 	}
 	before := failedAttempts(cfg.Callers, service)
-	victim := live.Ready(cfg.Fleet, service)[0]
+	ready, err := cfg.ready(service)
+	if err != nil {
+		return err
+	}
+	victim := ready[0]
 	if err := cfg.Fleet.KillFor(victim.ID, cfg.Away); err != nil {
 		return err
 	}
@@ -106,7 +131,7 @@ func (cfg *Config) kill(ctx context.Context, r *drill.Report, service string) er
 		}
 		r.Add(what+": failed attempts of one connection pool, the most", "<= 1", fmt.Sprintf("%d (%d of %d pools)", most, all, len(cfg.Callers)), most <= 1)
 	}
-	return live.Whole(ctx, cfg.Fleet, service, n)
+	return live.Whole(ctx, cfg.Fleet, service, n, victim)
 }
 
 // failedAttempts counts, for each caller, the attempts at a service that brought nothing.
@@ -127,9 +152,9 @@ func failedAttempts(callers []*call.Caller, service string) []int {
 
 // stall stops one replica of a service for a while.
 func (cfg *Config) stall(ctx context.Context, r *drill.Report, service string) error {
-	ready := live.Ready(cfg.Fleet, service)
-	if len(ready) < 2 {
-		return fmt.Errorf("service-down: %s has %d ready replicas; it needs 2 or more, so that one may stall", service, len(ready))
+	ready, err := cfg.ready(service)
+	if err != nil {
+		return err
 	}
 	what := fmt.Sprintf("one of %d of %s stopped", len(ready), service)
 	length := cfg.Stalled + 2*live.Margin(cfg.Stalled)
@@ -209,5 +234,5 @@ func (cfg *Config) dead(ctx context.Context, r *drill.Report) error {
 	if err := rest.NoneFailed(r, what+", who does not need it"); err != nil {
 		return err
 	}
-	return live.Whole(ctx, cfg.Fleet, service, len(ready))
+	return live.Whole(ctx, cfg.Fleet, service, len(ready), ready...)
 }

@@ -3,6 +3,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -39,11 +40,15 @@ func Ready(f Fleet, service string) []instance.Status {
 	return slices.DeleteFunc(Instances(f, service), func(i instance.Status) bool { return i.Phase != instance.Ready })
 }
 
-// EngineReady reports whether an engine is ready.
-func EngineReady(f Fleet, name string) bool {
-	return slices.ContainsFunc(f.Status().Engines, func(e instance.Status) bool {
-		return e.Service == name && e.Phase == instance.Ready
-	})
+// Engine returns an engine that is ready, as a process other than those that were killed:
+// these are called ready until their supervisor has seen that.
+func Engine(f Fleet, name string, killed ...instance.Status) (instance.Status, bool) {
+	for _, e := range f.Status().Engines {
+		if e.Service == name && e.Phase == instance.Ready && !slices.ContainsFunc(killed, func(k instance.Status) bool { return k.PID == e.PID }) {
+			return e, true
+		}
+	}
+	return instance.Status{}, false
 }
 
 // look is how often a condition is looked at.
@@ -62,10 +67,17 @@ func Until(ctx context.Context, within time.Duration, holds func() bool) (time.D
 	}
 }
 
-// Whole waits until a service has n ready instances, or returns what it has.
-func Whole(ctx context.Context, f Fleet, service string, n int) error {
-	if _, ok := Until(ctx, time.Minute, func() bool { return len(Ready(f, service)) >= n }); !ok {
-		return fmt.Errorf("%s has %d ready instances of %d after a minute", service, len(Ready(f, service)), n)
+// Whole waits until a service has n ready instances, none of them a process that was
+// killed, or returns what it has. A process that just died is called ready until its
+// supervisor has seen that: so it is not the number alone that tells.
+func Whole(ctx context.Context, f Fleet, service string, n int, killed ...instance.Status) error {
+	living := func() []instance.Status {
+		return slices.DeleteFunc(Ready(f, service), func(i instance.Status) bool {
+			return slices.ContainsFunc(killed, func(k instance.Status) bool { return k.PID == i.PID })
+		})
+	}
+	if _, ok := Until(ctx, time.Minute, func() bool { return len(living()) >= n }); !ok {
+		return cmp.Or(ctx.Err(), fmt.Errorf("%s has %d ready instances of %d after a minute", service, len(living()), n))
 	}
 	return ctx.Err()
 }

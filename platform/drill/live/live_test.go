@@ -15,6 +15,7 @@ import (
 	"github.com/musterdev/muster/platform/drill"
 	"github.com/musterdev/muster/platform/drill/down"
 	"github.com/musterdev/muster/platform/drill/fault"
+	"github.com/musterdev/muster/platform/drill/live"
 	"github.com/musterdev/muster/platform/drill/moves"
 	"github.com/musterdev/muster/platform/drill/outage"
 	"github.com/musterdev/muster/platform/load"
@@ -65,11 +66,25 @@ func (f *fleet) phase(id string, p instance.Phase) (found bool) {
 	return found
 }
 
+// reborn makes an instance ready as another process.
+func (f *fleet) reborn(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, list := range f.all {
+		for i := range list {
+			if list[i].ID == id {
+				f.port++
+				list[i].Phase, list[i].PID = instance.Ready, f.port
+			}
+		}
+	}
+}
+
 func (f *fleet) KillFor(id string, away time.Duration) error {
 	if !f.phase(id, instance.Backoff) {
 		return errors.New("there is no " + id)
 	}
-	f.wake = append(f.wake, time.AfterFunc(max(away, 50*time.Millisecond), func() { f.phase(id, instance.Ready) }))
+	f.wake = append(f.wake, time.AfterFunc(max(away, 50*time.Millisecond), func() { f.reborn(id) }))
 	return nil
 }
 
@@ -186,7 +201,7 @@ func testServiceDown(t *testing.T, broken bool) {
 	f := newFleet("catalog")
 	flow := visits(&fails)
 	r, err := down.Run(t.Context(), down.Config{
-		Fleet: f, Rate: 50, Plan: load.Plan{Flows: []load.Flow{flow}}, Kill: []string{"catalog"}, Stall: []string{"catalog"},
+		Fleet: f, Rate: 50, Plan: load.Plan{Seed: 1, Flows: []load.Flow{flow}}, Kill: []string{"catalog"}, Stall: []string{"catalog"},
 		Unsafe: flow, Answered: time.Second, Away: time.Second, Stalled: time.Second,
 		Dead: down.Dead{Service: "catalog", Degraded: []load.Flow{flow}, Others: []load.Flow{flow}, What: "less"},
 		Stop: func(context.Context, int) (down.Stopped, error) { return stopped{&resumed}, nil },
@@ -197,5 +212,22 @@ func testServiceDown(t *testing.T, broken bool) {
 	}
 	if resumed.Load() != 1 {
 		t.Errorf("resumed %d times", resumed.Load())
+	}
+}
+
+// A process that was just killed is called ready until its supervisor has seen that: who
+// waits for a whole fleet waits for another process.
+func TestWholeIsWithoutTheKilled(t *testing.T) {
+	t.Parallel()
+	f := newFleet("catalog")
+	victim := live.Ready(f, "catalog")[0]
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := live.Whole(ctx, f, "catalog", 3, victim); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v, though %s is who it was", err, victim.ID)
+	}
+	f.reborn(victim.ID)
+	if err := live.Whole(t.Context(), f, "catalog", 3, victim); err != nil {
+		t.Error(err)
 	}
 }

@@ -57,6 +57,8 @@ func (cfg *Config) away(ctx context.Context, r *drill.Report) error {
 	if err := live.Pause(ctx, margin); err != nil {
 		return err
 	}
+	victim, _ := live.Engine(cfg.Fleet, cfg.Engine)
+	lives := func() bool { _, ok := live.Engine(cfg.Fleet, cfg.Engine, victim); return ok }
 	if err := cfg.Fleet.KillFor(cfg.Engine, cfg.For); err != nil {
 		return err
 	}
@@ -70,11 +72,11 @@ func (cfg *Config) away(ctx context.Context, r *drill.Report) error {
 	}
 	seen := time.Duration(0)
 	for live.Pause(until, 20*time.Millisecond) == nil {
-		if live.EngineReady(cfg.Fleet, cfg.Engine) {
+		if lives() {
 			seen += 20 * time.Millisecond
 		}
 	}
-	took, ready := live.Until(ctx, back, func() bool { return live.EngineReady(cfg.Fleet, cfg.Engine) })
+	took, ready := live.Until(ctx, back, lives)
 	restarting.Wait()
 	if err := traffic.NoneFailed(r, "registry gone for "+cfg.For.String()); err != nil {
 		return err
@@ -99,13 +101,8 @@ func (cfg *Config) restart(ctx context.Context, service string) (n int) {
 		if len(ready) < all || len(ready) < 2 {
 			continue // one is away still
 		}
-		if cfg.Fleet.KillFor(ready[i%len(ready)].ID, 0) != nil {
-			continue
-		}
-		if _, ok := live.Until(ctx, 20*time.Second, func() bool { return len(live.Ready(cfg.Fleet, service)) < all }); !ok {
-			continue
-		}
-		if _, ok := live.Until(ctx, 20*time.Second, func() bool { return len(live.Ready(cfg.Fleet, service)) >= all }); ok {
+		victim := ready[i%len(ready)]
+		if cfg.Fleet.KillFor(victim.ID, 0) == nil && live.Whole(ctx, cfg.Fleet, service, all, victim) == nil {
 			n++
 		}
 	}

@@ -50,6 +50,19 @@ func (f *Fleet) ready(t Terms) (load.Plan, load.Rate) {
 	return p, cmp.Or(t.Rate, peak(p))
 }
 
+// Fits returns nil, or a [muster.ErrConfig] when more visitors would come than a load may
+// have.
+func (f *Fleet) Fits(t Terms) error { return f.fits(t, 1) }
+
+func (f *Fleet) fits(t Terms, times load.Rate) error {
+	plan, rate := f.ready(t)
+	plan.Stages = []load.Stage{{Rate: times * rate, For: t.For + 2*live.Margin(t.For)}}
+	if err := plan.Validate(); err != nil {
+		return mistakef("%s a second for %s: %w", times*rate, t.For, err)
+	}
+	return nil
+}
+
 // peak is the highest rate of a plan.
 func peak(p load.Plan) (most load.Rate) {
 	for _, s := range p.Stages {
@@ -67,8 +80,10 @@ func (f *Fleet) ServiceDown(t Terms) (*Drill, error) {
 	}
 	return &Drill{run: func(ctx context.Context, up *local.Fleet) (*drill.Report, error) {
 		plan, rate := f.ready(t)
-		return down.Run(ctx, down.Config{
-			Fleet: up, Rate: rate, Plan: plan, Kill: services, Stall: services, Stalled: t.For, Away: min(3*time.Second, t.For),
+		return f.used(ctx, up, services, func() (*drill.Report, error) {
+			return down.Run(ctx, down.Config{
+				Fleet: up, Rate: rate, Plan: plan, Kill: services, Stall: services, Stalled: t.For, Away: min(3*time.Second, t.For),
+			})
 		})
 	}}, nil
 }
@@ -87,8 +102,10 @@ func (f *Fleet) RegistryDown(t Terms) (*Drill, error) {
 			return nil, err
 		}
 		defer registry.Close()
-		return outage.Run(ctx, outage.Config{
-			Fleet: up, Catalog: registry.Catalog, Rate: rate, Plan: plan, For: t.For, Restart: services, Shrink: services[0],
+		return f.used(ctx, up, services, func() (*drill.Report, error) {
+			return outage.Run(ctx, outage.Config{
+				Fleet: up, Catalog: registry.Catalog, Rate: rate, Plan: plan, For: t.For, Restart: services, Shrink: services[0],
+			})
 		})
 	}}, nil
 }
@@ -109,6 +126,8 @@ func (f *Fleet) Readdress(t Terms) (*Drill, error) {
 		switch {
 		case chosen && !stays && s.Replicas > 0:
 			services = append(services, s.Name)
+		case chosen && s.Replicas == 0 && len(t.Services) > 0:
+			return nil, mistakef("service %s has 0 replicas: there is nobody to move; write \"replicas: 1\"", s.Name)
 		case chosen && stays && len(t.Services) > 0:
 			return nil, mistakef("service %s cannot move: muster.yaml says its port, or others refer to it by its address", s.Name)
 		case chosen && stays:
@@ -116,7 +135,7 @@ func (f *Fleet) Readdress(t Terms) (*Drill, error) {
 		}
 	}
 	if len(services) == 0 {
-		return nil, mistakef("no service of the fleet can move: muster.yaml says their ports, or others refer to them by address")
+		return nil, mistakef("no service of the fleet can move: muster.yaml says their ports, others refer to them by address, or they have 0 replicas")
 	}
 	return &Drill{run: func(ctx context.Context, up *local.Fleet) (*drill.Report, error) {
 		plan, rate := f.ready(t)

@@ -124,6 +124,13 @@ func (f *Fleet) known(names ...string) error {
 	return nil
 }
 
+func replicas(n int) string {
+	if n == 1 {
+		return "1 replica"
+	}
+	return fmt.Sprintf("%d replicas", n)
+}
+
 func (f *Fleet) names() []string {
 	list := make([]string, len(f.spec.Services))
 	for i, s := range f.spec.Services {
@@ -144,7 +151,7 @@ func (f *Fleet) replicated(named []string) ([]string, error) {
 		case s.Replicas >= 2 && (chosen || len(named) == 0):
 			list = append(list, s.Name)
 		case chosen:
-			return nil, mistake{s.Place("replicas").Errorf("service %s has %d replica: this drill breaks one and wants another to be there; write \"replicas: 2\"", s.Name, s.Replicas)}
+			return nil, mistake{s.Place("replicas").Errorf("service %s has %s: this drill breaks one and wants another to be there; write \"replicas: 2\"", s.Name, replicas(s.Replicas))}
 		}
 	}
 	if len(list) == 0 {
@@ -155,9 +162,10 @@ func (f *Fleet) replicated(named []string) ([]string, error) {
 
 // Start starts the fleet in a folder, and returns when everything is ready. edges, when
 // not nil, stand before its registry. The plan goes to its edge from then on. A port of
-// its engines that is taken, as by the same fleet in earnest, is replaced by a free one.
+// its engines that is taken, as by the same fleet in earnest, is replaced by a free one,
+// but for those that programs call each other at: see [choosePorts].
 func (f *Fleet) Start(ctx context.Context, dir string, edges *fault.Edges) (*local.Fleet, error) {
-	if err := freePorts(f.spec); err != nil {
+	if err := choosePorts(f.spec); err != nil {
 		return nil, err
 	}
 	cfg := local.Config{Fleet: f.spec, Dir: dir}
@@ -173,14 +181,24 @@ func (f *Fleet) Start(ctx context.Context, dir string, edges *fault.Edges) (*loc
 	return up, nil
 }
 
-// freePorts takes ports of their own for the engines whose ports are taken.
-func freePorts(f *fleet.Fleet) error {
-	pool, errs := ports.NewPool(), []error(nil)
-	all := []*int{&f.Edge.Port, &f.Edge.Local, &f.Control.Port, &f.Control.DNS, &f.Broker.Port, &f.Broker.HTTP}
-	for i := range f.Edge.TCP {
-		all = append(all, &f.Edge.TCP[i].Port)
+// choosePorts takes ports of their own for the engines whose ports are taken. The edge's
+// ports for the fleet's own programs are never replaced, as these have them written down:
+// they would go on calling whoever has the port, such as the same fleet in earnest.
+func choosePorts(f *fleet.Fleet) error {
+	fixed := []ports.Fixed{{Port: f.Edge.Local, Who: "edge.local"}}
+	for _, p := range f.Edge.TCP {
+		fixed = append(fixed, ports.Fixed{Port: p.Port, Who: fmt.Sprintf("edge.tcp.%d", p.Port)})
 	}
-	for _, port := range all {
+	for _, one := range fixed {
+		if one.Port == 0 {
+			continue
+		}
+		if err := ports.Check(one); err != nil {
+			return mistakef("programs of the fleet call each other at %s, and would call whoever has it now: end the fleet first that runs already: %w", one.Who, err)
+		}
+	}
+	pool, errs := ports.NewPool(), []error(nil)
+	for _, port := range []*int{&f.Edge.Port, &f.Control.Port, &f.Control.DNS, &f.Broker.Port, &f.Broker.HTTP} {
 		if *port == 0 || ports.Check(ports.Fixed{Port: *port}) == nil {
 			continue
 		}

@@ -23,6 +23,7 @@ services:
   page: {run: ./page, replicas: 2, route: [/page]}
   stock: {run: ./stock, replicas: 3}
   mail: {run: ./mail, port: 2525, replicas: 1}
+  zero: {run: ./zero, replicas: 0}
 `
 	visits = `
 load:
@@ -96,6 +97,9 @@ func TestDrillsWantServicesThatFit(t *testing.T) {
 		"there is no service \"nobody\" in the fleet; the services are": func() (*Drill, error) { return f.RetryStorm(named("nobody")) },
 		"service mail has 1 replica: this drill breaks one":             func() (*Drill, error) { return f.SlowReplica(named("mail")) },
 		"no service of the fleet has two replicas":                      func() (*Drill, error) { return single.RegistryDown(named()) },
+		"service zero has 0 replicas: this drill breaks one":            func() (*Drill, error) { return f.ServiceDown(named("zero")) },
+		"service zero has 0 replicas: there is nobody to slow down":     func() (*Drill, error) { return f.RetryStorm(named("page", "zero")) },
+		"service zero has 0 replicas: there is nobody to move":          func() (*Drill, error) { return f.Readdress(named("zero")) },
 		"service mail cannot move: muster.yaml says its port":           func() (*Drill, error) { return f.Readdress(named("page", "mail")) },
 		"--service is missing: whose replicas are all to be slow":       func() (*Drill, error) { return f.RetryStorm(named()) },
 		"--service: a spike meets the whole fleet":                      func() (*Drill, error) { return f.TrafficSpike(named("page")) },
@@ -215,21 +219,87 @@ func TestACutIsJudged(t *testing.T) {
 
 // A port that somebody has, as the same fleet in earnest may, is replaced; others stay.
 func TestTakenPortsAreReplaced(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	taken := l.Addr().(*net.TCPAddr).Port
+	taken := taken(t)
 	f, err := open(t, fmt.Sprintf("edge: {port: %d}\ncontrol: {port: 0}\n", taken)+shop, visits)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.spec.Edge.TCP = []fleet.TCPPort{{Port: taken}}
-	if err := freePorts(f.spec); err != nil {
+	if err := choosePorts(f.spec); err != nil {
 		t.Fatal(err)
 	}
-	if e := f.spec.Edge; e.Port == taken || e.Port == 0 || e.TCP[0].Port == taken || e.TCP[0].Port == e.Port || f.spec.Control.Port != 0 {
+	if e := f.spec.Edge; e.Port == taken || e.Port == 0 || f.spec.Control.Port != 0 {
 		t.Errorf("%+v, %+v", e, f.spec.Control)
+	}
+}
+
+// The ports that programs of the fleet have written down are theirs, or the drill's load
+// would go into the fleet that has them.
+func TestPortsOfProgramsAreNotReplaced(t *testing.T) {
+	taken := taken(t)
+	for want, set := range map[string]func(*fleet.Fleet){
+		"edge.local":                         func(f *fleet.Fleet) { f.Edge.Local = taken },
+		fmt.Sprintf("at edge.tcp.%d", taken): func(f *fleet.Fleet) { f.Edge.TCP = []fleet.TCPPort{{Port: taken}} },
+	} {
+		f, err := open(t, shop, visits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set(f.spec)
+		_, err = f.Start(t.Context(), t.TempDir(), nil)
+		if !errors.Is(err, muster.ErrConfig) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "end the fleet first") {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+// taken returns a port that is listened on until the test ends.
+func taken(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// What nobody calls can be broken without anybody seeing it.
+func TestABrokenServiceMustBeUsed(t *testing.T) {
+	f, err := open(t, shop, visits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := hop{"edge", "edge", "page"}, hop{"page", "page-1", "stock"}
+	sums := calls(map[hop]made{a: {10, 10}, b: {10, 10}}, map[hop]made{a: {10, 12}, b: {3, 3}}) // page-1 began anew
+	r := &drill.Report{}
+	for _, name := range []string{"page", "stock"} {
+		f.judgeUsed(r, name, sums[name])
+	}
+	if held(t, r, "page is used") || !held(t, r, "stock is used") {
+		t.Errorf("%+v", r.Rows)
+	}
+	for i := range f.spec.Services {
+		f.spec.Services[i].TCP = true
+	}
+	r = &drill.Report{}
+	if f.judgeUsed(r, "page", 0); len(r.Rows) != 0 || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "not judged") {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestMoreThanALoadMayHaveIsRefused(t *testing.T) {
+	f, err := open(t, shop, visits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	terms := Terms{For: time.Second, Rate: 50_000}
+	if err := f.Fits(terms); err != nil {
+		t.Error(err)
+	}
+	if _, err := f.TrafficSpike(terms); !errors.Is(err, muster.ErrConfig) {
+		t.Errorf("three times 50,000/s: %v", err)
+	}
+	if err := f.Fits(Terms{For: time.Hour, Rate: 100_000}); !errors.Is(err, muster.ErrConfig) {
+		t.Errorf("%v", err)
 	}
 }

@@ -33,12 +33,14 @@ func (f *Fleet) SlowReplica(t Terms) (*Drill, error) {
 	}
 	return &Drill{run: func(ctx context.Context, up *local.Fleet) (*drill.Report, error) {
 		r := &drill.Report{Drill: "slow-replica", Seed: t.Seed}
-		for _, s := range services {
-			if err := f.slow(ctx, r, up, t, s); err != nil {
-				return nil, err
+		return f.used(ctx, up, services, func() (*drill.Report, error) {
+			for _, s := range services {
+				if err := f.slow(ctx, r, up, t, s); err != nil {
+					return nil, err
+				}
 			}
-		}
-		return r, nil
+			return r, nil
+		})
 	}}, nil
 }
 

@@ -23,6 +23,9 @@ func (f *Fleet) TrafficSpike(t Terms) (*Drill, error) {
 	if len(t.Services) > 0 {
 		return nil, mistakef("--service: a spike meets the whole fleet; leave it out")
 	}
+	if err := f.fits(t, surge); err != nil {
+		return nil, err
+	}
 	return &Drill{run: func(ctx context.Context, _ *local.Fleet) (*drill.Report, error) {
 		r := &drill.Report{Drill: "traffic-spike", Seed: t.Seed}
 		plan, rate := f.ready(t)

@@ -4,17 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/musterdev/muster/platform/drill"
 	"github.com/musterdev/muster/platform/drill/live"
-	"github.com/musterdev/muster/platform/gateway/admin"
 	"github.com/musterdev/muster/platform/load"
 	"github.com/musterdev/muster/platform/local"
-	"github.com/musterdev/muster/platform/ops"
 )
 
 const (
@@ -37,7 +33,14 @@ func (f *Fleet) RetryStorm(t Terms) (*Drill, error) {
 	if len(t.Services) == 0 {
 		return nil, mistakef("--service is missing: whose replicas are all to be slow; the services are %v", f.names())
 	}
-	return &Drill{run: func(ctx context.Context, up *local.Fleet) (*drill.Report, error) { return f.storm(ctx, up, t) }}, nil
+	for _, name := range t.Services {
+		if s, _ := f.spec.Service(name); s.Replicas == 0 {
+			return nil, mistakef("service %s has 0 replicas: there is nobody to slow down; write \"replicas: 1\"", name)
+		}
+	}
+	return &Drill{run: func(ctx context.Context, up *local.Fleet) (*drill.Report, error) {
+		return f.used(ctx, up, t.Services, func() (*drill.Report, error) { return f.storm(ctx, up, t) })
+	}}, nil
 }
 
 func (f *Fleet) storm(ctx context.Context, up *local.Fleet, t Terms) (*drill.Report, error) {
@@ -50,6 +53,9 @@ func (f *Fleet) storm(ctx context.Context, up *local.Fleet, t Terms) (*drill.Rep
 	was := f.hops(ctx, up)
 	var during load.Result
 	slow := instances(up, t.Services)
+	if len(slow) == 0 {
+		return nil, fmt.Errorf("retry-storm: %s has no ready replica; it needs one or more, so that they may be slow", strings.Join(t.Services, ", "))
+	}
 	proofs, err := throttled(ctx, slow, stormShare, func() error {
 		during, err = phase(ctx, plan, rate, t.For)
 		return err
@@ -93,59 +99,4 @@ func (f *Fleet) later(ctx context.Context, plan load.Plan, rate load.Rate, troub
 	got, err := phase(ctx, plan, rate, live.Margin(trouble))
 	_, failed := meanwhile.End()
 	return got, cmp.Or(err, failed)
-}
-
-// hop is the calls of one caller's process to one service.
-type hop struct{ caller, instance, target string }
-
-type made struct{ calls, attempts uint64 }
-
-// hops asks everybody who can tell how many calls and attempts it made so far.
-func (f *Fleet) hops(ctx context.Context, up *local.Fleet) map[hop]made {
-	out := map[hop]made{}
-	st := up.Status()
-	edge := admin.NewClient(local.EdgeSocket(st.Dir))
-	for _, c := range ops.CallsOf(ctx, st, edge.Calls).Callers {
-		for _, s := range c.Calls {
-			if _, ours := f.spec.Service(s.Service); !ours {
-				continue
-			}
-			var sum made
-			for _, route := range s.Routes {
-				sum.calls, sum.attempts = sum.calls+route.Calls, sum.attempts+route.Attempts.All()
-			}
-			out[hop{c.Service, c.Instance, s.Service}] = sum
-		}
-	}
-	return out
-}
-
-// attempts adds a row for each caller and service called: the attempts made for its calls
-// between two looks. A process that is not in both, as it died, is left out.
-func attempts(r *drill.Report, what string, was, now map[hop]made, length time.Duration) {
-	type way struct{ caller, target string }
-	sums, processes := map[way]made{}, map[way]int{}
-	for h, n := range now {
-		before := was[h]
-		if n.calls <= before.calls || n.attempts < before.attempts {
-			continue
-		}
-		w := way{h.caller, h.target}
-		s := sums[w]
-		sums[w] = made{s.calls + n.calls - before.calls, s.attempts + n.attempts - before.attempts}
-		processes[w]++
-	}
-	for _, w := range slices.SortedFunc(maps.Keys(sums), func(a, b way) int {
-		return cmp.Or(cmp.Compare(a.caller, b.caller), cmp.Compare(a.target, b.target))
-	}) {
-		s := sums[w]
-		ratio := float64(s.attempts) / float64(s.calls)
-		extra := float64(processes[w]) * (floor + length.Seconds()) // of callers that seldom call
-		held := ratio <= mostAttempts || float64(s.attempts)-float64(s.calls) <= extra
-		r.Add(fmt.Sprintf("%s: attempts for a call of %s to %s", what, w.caller, w.target),
-			fmt.Sprintf("<= %.2f, or %.0f more than calls", mostAttempts, extra), fmt.Sprintf("%.2f (%d for %d)", ratio, s.attempts, s.calls), held)
-	}
-	if len(sums) == 0 {
-		r.Add(what+": attempts for a call", fmt.Sprintf("<= %.2f", mostAttempts), "no caller could be asked", false)
-	}
 }

@@ -115,6 +115,34 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// A policy that was never measured has no figures, and nothing of it holds.
+func TestAPolicyThatDidNotRun(t *testing.T) {
+	cfg := Config{}.filled()
+	r := cfg.judge(cfg.policies(apart(nil), nil))
+	if r.Held() || len(r.Rows) != 6 {
+		t.Errorf("%+v", r)
+	}
+	for _, row := range r.Rows[1:] {
+		if row.Held || row.Measured != notRun {
+			t.Errorf("%+v", row)
+		}
+	}
+	for _, n := range r.Notes[:len(names())] {
+		if !strings.Contains(n, "not run") {
+			t.Error(n)
+		}
+	}
+}
+
+// A machine that stays busy makes the drill half as long again at most.
+func TestRepeatsAreBounded(t *testing.T) {
+	for length, want := range map[time.Duration]int{time.Second: 2, 2 * time.Minute: 6} {
+		if got := (Config{For: length}).filled().spare(); got != want {
+			t.Errorf("for %s: %d rounds may be held anew, want %d", length, got, want)
+		}
+	}
+}
+
 func sampleOf(took time.Duration) load.Sample {
 	now := time.Now()
 	return load.Sample{Intended: now, Ended: now.Add(took)}

@@ -85,13 +85,13 @@ func TestPoissonArrivals(t *testing.T) {
 }
 
 func TestRates(t *testing.T) {
-	for text, want := range map[string]Rate{"50/s": 50, "300/m": 5, "7200/h": 2, "1.5 / s": 1.5, "0/s": 0} {
+	for text, want := range map[string]Rate{"50/s": 50, "50": 50, "1.5": 1.5, "300/m": 5, "7200/h": 2, "1.5 / s": 1.5, "0/s": 0} {
 		var r Rate
 		if err := r.UnmarshalText([]byte(text)); err != nil || r != want {
 			t.Errorf("%q: %v, %v", text, r, err)
 		}
 	}
-	for _, text := range []string{"", "50", "x/s", "-1/s", "1/d", "NaN/s", "Inf/s", "1000000/s"} {
+	for _, text := range []string{"", "x", "/", "50/", "NaN", "Inf", "1000000", "x/s", "-1/s", "1/d", "NaN/s", "Inf/s", "1000000/s"} {
 		if err := new(Rate).UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q is a rate", text)
 		}

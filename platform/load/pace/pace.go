@@ -16,9 +16,12 @@ const MaxRate = 100_000
 // Rate is a number of arrivals a second.
 type Rate float64
 
-// UnmarshalText reads "50/s", "300/m" or "1200/h".
+// UnmarshalText reads "50/s", "300/m" or "1200/h"; "50" is "50/s".
 func (r *Rate) UnmarshalText(text []byte) error {
-	number, unit, _ := strings.Cut(string(text), "/")
+	number, unit, has := strings.Cut(string(text), "/")
+	if !has {
+		unit = "s"
+	}
 	per, ok := map[string]float64{"s": 1, "m": 60, "h": 3600}[strings.TrimSpace(unit)]
 	n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 	if !ok || err != nil || !(n >= 0) || n/per > MaxRate {

@@ -12,7 +12,7 @@ import (
 
 // NetworkDelay measures what helps where the network between services is slow.
 type NetworkDelay struct {
-	For       time.Duration `default:"30s" help:"How long visitors come."`
+	For       time.Duration `default:"30s" help:"How long visitors come, 10s at least."`
 	Delay     time.Duration `default:"20ms" help:"Each way between the two services."`
 	Bandwidth int64         `default:"1000000" placeholder:"BYTES" help:"Bytes a second of each connection between them."`
 	Rate      load.Rate     `default:"52/s" placeholder:"N/s" help:"Visitors a second, of all thirteen ways together."`
@@ -22,7 +22,7 @@ type NetworkDelay struct {
 
 // Run runs the drill.
 func (c *NetworkDelay) Run(ctx context.Context, t terminal.Terminal) error {
-	if err := within(c.For, 5*time.Second, time.Hour); err != nil {
+	if err := within(c.For, 10*time.Second, time.Hour); err != nil {
 		return err
 	}
 	cfg := delay.Config{For: c.For, Delay: c.Delay, Bandwidth: c.Bandwidth, Rate: c.Rate, Seed: c.Seed}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/musterdev/muster/platform/cmd/muster/terminal"
 	"github.com/musterdev/muster/platform/drill"
+	"github.com/musterdev/muster/platform/load"
 )
 
 // within checks how long a drill is to last.
@@ -14,6 +15,17 @@ func within(d, least, most time.Duration) error {
 		return terminal.Usagef("--for must be %s to %s, not %s", least, most, d)
 	}
 	return nil
+}
+
+// rate returns what --rate says, 0 when it is not given.
+func rate(given *load.Rate) (load.Rate, error) {
+	switch {
+	case given == nil:
+		return 0, nil
+	case *given == 0:
+		return 0, terminal.Usagef("--rate must be more than 0/s")
+	}
+	return *given, nil
 }
 
 // report prints what a drill found, and returns which targets did not hold.

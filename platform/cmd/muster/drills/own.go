@@ -43,6 +43,9 @@ func (f *ownFlags) run(ctx context.Context, t terminal.Terminal, asJSON bool, te
 	if terms.Seed == 0 {
 		terms.Seed = rand.Uint64N(1 << 32)
 	}
+	if err := mine.Fits(terms); err != nil {
+		return err
+	}
 	d, err := choose(mine, terms)
 	if err != nil {
 		return err

@@ -16,8 +16,8 @@ import (
 type SlowReplica struct {
 	ownFlags
 
-	For  time.Duration `placeholder:"120s" help:"How long, all rounds together; with -f how long a replica is slow, 10s if not given."`
-	Rate float64       `placeholder:"N" help:"Requests a second; 735, with -f visits a second, and what the load file has at most if not given."`
+	For  time.Duration `placeholder:"120s" help:"How long, all rounds together, and 40s at least; half as many rounds more where the machine was too busy; with -f how long a replica is slow, 10s if not given."`
+	Rate *load.Rate    `placeholder:"N/s" help:"Requests a second; 735, with -f visits a second, and what the load file has at most if not given."`
 	Seed uint64        `placeholder:"N" help:"Makes arrivals repeatable."`
 	JSON bool          `name:"json" help:"Print the report as JSON."`
 }
@@ -28,20 +28,24 @@ func (c *SlowReplica) Run(ctx context.Context, t terminal.Terminal) error {
 	if err := within(length, time.Second, time.Hour); err != nil {
 		return err
 	}
+	rate, err := rate(c.Rate)
+	if err != nil {
+		return err
+	}
 	if c.own() {
-		return c.run(ctx, t, c.JSON, own.Terms{For: length, Rate: load.Rate(c.Rate), Seed: c.Seed}, (*own.Fleet).SlowReplica)
+		return c.run(ctx, t, c.JSON, own.Terms{For: length, Rate: rate, Seed: c.Seed}, (*own.Fleet).SlowReplica)
 	}
 	if err := c.alone(); err != nil {
 		return err
 	}
-	c.Rate = cmp.Or(c.Rate, 735)
-	if !(c.Rate >= 10 && c.Rate <= 10_000) {
-		return terminal.Usagef("--rate must be 10 to 10000")
+	rate = cmp.Or(rate, 735)
+	if !(rate >= 10 && rate <= 10_000) {
+		return terminal.Usagef("--rate must be 10/s to 10000/s, not %s", rate)
 	}
 	command, err := stage.Itself(StageVerb)
 	if err != nil {
 		return err
 	}
-	r, err := replica.Run(ctx, replica.Config{Command: command, For: length, Seed: c.Seed, Rate: c.Rate})
+	r, err := replica.Run(ctx, replica.Config{Command: command, For: length, Seed: c.Seed, Rate: float64(rate)})
 	return report(t, r, err, c.JSON)
 }

@@ -1,6 +1,7 @@
 package drills
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -23,9 +24,9 @@ import (
 type shopFlags struct {
 	ownFlags
 
-	Rate load.Rate `placeholder:"N/s" help:"Visits a second; 500/s for service-down, 200/s for the others, with -f what the load file has at most."`
-	Seed uint64    `placeholder:"N" help:"Makes arrivals and choices repeatable."`
-	JSON bool      `name:"json" help:"Print the report as JSON."`
+	Rate *load.Rate `placeholder:"N/s" help:"Visits a second; 500/s for service-down, 200/s for the others, with -f what the load file has at most."`
+	Seed uint64     `placeholder:"N" help:"Makes arrivals and choices repeatable."`
+	JSON bool       `name:"json" help:"Print the report as JSON."`
 }
 
 // least is how long a drill on a fleet of the user's own lasts at least; on the shop it
@@ -37,7 +38,11 @@ func (f *shopFlags) mine(ctx context.Context, t terminal.Terminal, length time.D
 	if err := within(length, least, time.Hour); err != nil {
 		return err
 	}
-	return f.ownFlags.run(ctx, t, f.JSON, own.Terms{For: length, Rate: f.Rate, Seed: f.Seed}, choose)
+	rate, err := rate(f.Rate)
+	if err != nil {
+		return err
+	}
+	return f.ownFlags.run(ctx, t, f.JSON, own.Terms{For: length, Rate: rate, Seed: f.Seed}, choose)
 }
 
 // ServiceDown kills and stops replicas.
@@ -55,8 +60,8 @@ func (c *ServiceDown) Run(ctx context.Context, t terminal.Terminal) error {
 	if err := within(c.For, 2*time.Second, time.Hour); err != nil {
 		return err
 	}
-	return c.run(ctx, t, nil, func(shop *reference.Fleet) (*drill.Report, error) {
-		return gameday.ServiceDown(ctx, shop, c.For, c.Rate, c.Seed)
+	return c.run(ctx, t, nil, func(shop *reference.Fleet, rate load.Rate) (*drill.Report, error) {
+		return gameday.ServiceDown(ctx, shop, c.For, rate, c.Seed)
 	})
 }
 
@@ -75,8 +80,8 @@ func (c *RegistryDown) Run(ctx context.Context, t terminal.Terminal) error {
 	if err := within(c.For, 5*time.Second, time.Hour); err != nil {
 		return err
 	}
-	return c.run(ctx, t, nil, func(shop *reference.Fleet) (*drill.Report, error) {
-		return gameday.RegistryDown(ctx, shop, c.For, c.Rate, c.Seed)
+	return c.run(ctx, t, nil, func(shop *reference.Fleet, rate load.Rate) (*drill.Report, error) {
+		return gameday.RegistryDown(ctx, shop, c.For, rate, c.Seed)
 	})
 }
 
@@ -95,8 +100,8 @@ func (c *Readdress) Run(ctx context.Context, t terminal.Terminal) error {
 	if err := within(c.For, 10*time.Second, time.Hour); err != nil {
 		return err
 	}
-	return c.run(ctx, t, nil, func(shop *reference.Fleet) (*drill.Report, error) {
-		return gameday.Readdress(ctx, shop, c.For, c.Rate, c.Seed)
+	return c.run(ctx, t, nil, func(shop *reference.Fleet, rate load.Rate) (*drill.Report, error) {
+		return gameday.Readdress(ctx, shop, c.For, rate, c.Seed)
 	})
 }
 
@@ -126,14 +131,15 @@ func (c *Partition) Run(ctx context.Context, t terminal.Terminal) error {
 	}
 	edges := fault.NewEdges(1, nil)
 	before := func(registry http.Handler) http.Handler { return fault.Registry(registry, edges) }
-	return errors.Join(c.run(ctx, t, before, func(shop *reference.Fleet) (*drill.Report, error) {
-		return gameday.Partition(ctx, shop, edges, c.For, c.Rate, c.Seed)
+	return errors.Join(c.run(ctx, t, before, func(shop *reference.Fleet, rate load.Rate) (*drill.Report, error) {
+		return gameday.Partition(ctx, shop, edges, c.For, rate, c.Seed)
 	}), edges.Close())
 }
 
 // run breaks a shop of its own and ends it.
-func (f *shopFlags) run(ctx context.Context, t terminal.Terminal, before func(http.Handler) http.Handler, run func(*reference.Fleet) (*drill.Report, error)) error {
-	if err := f.alone(); err != nil {
+func (f *shopFlags) run(ctx context.Context, t terminal.Terminal, before func(http.Handler) http.Handler, run func(*reference.Fleet, load.Rate) (*drill.Report, error)) error {
+	rate, err := rate(f.Rate)
+	if err := cmp.Or(err, f.alone()); err != nil {
 		return err
 	}
 	if f.Seed == 0 {
@@ -146,5 +152,5 @@ func (f *shopFlags) run(ctx context.Context, t terminal.Terminal, before func(ht
 	defer func() { _ = os.RemoveAll(dir) }() // it was temporary
 	return onShop(ctx, t, reference.Options{
 		Dir: dir, Replicas: gameday.Replicas, AnyPort: true, Inner: true, Out: io.Discard, Single: before != nil, Before: before,
-	}, f.JSON, run)
+	}, f.JSON, func(shop *reference.Fleet) (*drill.Report, error) { return run(shop, rate) })
 }

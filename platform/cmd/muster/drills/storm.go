@@ -18,7 +18,7 @@ type stormFlags struct {
 	ownFlags
 
 	For  time.Duration `default:"10s" help:"How long the trouble lasts, in whole seconds."`
-	Rate float64       `placeholder:"N" help:"Requests a second that each service can do; 600, or 100 with --textbook. With -f visits a second; what the load file has at most if not given."`
+	Rate *load.Rate    `placeholder:"N/s" help:"Requests a second that each service can do; 600, or 100 with --textbook. With -f visits a second; what the load file has at most if not given."`
 	Seed uint64        `placeholder:"N" help:"Makes arrivals and choices repeatable."`
 	JSON bool          `name:"json" help:"Print the report as JSON."`
 }
@@ -27,11 +27,12 @@ func (f stormFlags) config() (storm.Config, error) {
 	if err := cmp.Or(within(f.For, time.Second, 10*time.Minute), f.alone()); err != nil {
 		return storm.Config{}, err
 	}
-	if f.Rate != 0 && !(f.Rate >= 10 && f.Rate <= 10_000) {
-		return storm.Config{}, terminal.Usagef("--rate must be 10 to 10000")
+	if f.Rate != nil && !(*f.Rate >= 10 && *f.Rate <= 10_000) {
+		return storm.Config{}, terminal.Usagef("--rate must be 10/s to 10000/s, not %s", *f.Rate)
 	}
+	rate, _ := rate(f.Rate) // more than 0, by the above
 	command, err := stage.Itself(StageVerb)
-	return storm.Config{Command: command, For: f.For, Seed: f.Seed, Capacity: f.Rate}, err
+	return storm.Config{Command: command, For: f.For, Seed: f.Seed, Capacity: float64(rate)}, err
 }
 
 // mine runs a drill on the user's own fleet.
@@ -39,7 +40,11 @@ func (f stormFlags) mine(ctx context.Context, t terminal.Terminal, choose func(*
 	if err := within(f.For, time.Second, 10*time.Minute); err != nil {
 		return err
 	}
-	return f.ownFlags.run(ctx, t, f.JSON, own.Terms{For: f.For, Rate: load.Rate(f.Rate), Seed: f.Seed}, choose)
+	rate, err := rate(f.Rate)
+	if err != nil {
+		return err
+	}
+	return f.ownFlags.run(ctx, t, f.JSON, own.Terms{For: f.For, Rate: rate, Seed: f.Seed}, choose)
 }
 
 func (f stormFlags) run(ctx context.Context, t terminal.Terminal, textbook bool, run func(context.Context, storm.Config) (*drill.Report, error)) error {

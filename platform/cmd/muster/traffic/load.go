@@ -143,6 +143,8 @@ func (c *Load) read() (plan load.Plan, name string, err error) {
 // pace puts the flags' rate and time in place of the plan's.
 func (c *Load) pace(p *load.Plan) error {
 	switch {
+	case c.Rate != nil && *c.Rate == 0:
+		return terminal.Usagef("--rate must be more than 0/s: nobody would come")
 	case c.Rate != nil && c.For != nil:
 		p.Stages = []load.Stage{{Rate: *c.Rate, For: *c.For}}
 	case c.Rate != nil:

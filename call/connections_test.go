@@ -75,10 +75,22 @@ func TestBoundedConnections(t *testing.T) {
 	}
 	close(release)
 	calls.Wait()
-	if n := connections(c); n.Max != 2 || n.Waiting != 0 || n.Waited != 5 || n.WaitSum <= 0 || opened.Load() != 2 {
+	if n := connections(c); n.PerInstance != 2 || n.Waiting != 0 || n.Waited != 5 || n.WaitSum <= 0 || opened.Load() != 2 {
 		t.Errorf("at the end: %+v; %d connections", n, opened.Load())
 	}
 	if _, err := get(t, c.Client("stock"), "http://stock/"); err != nil || connections(c).Waited != 5 {
 		t.Errorf("%v; a call that finds a free connection waited: %+v", err, connections(c))
+	}
+
+	say(view, `{"settings":{"bulkhead":{"connections":1}}}`)
+	if _, err := get(t, c.Client("stock"), "http://stock/"); err != nil {
+		t.Error(err)
+	}
+	if n := connections(c); n.PerInstance != 1 || n.Waited < 5 {
+		t.Errorf("with another bound: %+v", n)
+	}
+	say(view, `{}`)
+	if n := connections(c); n != (seen.Connections{}) {
+		t.Errorf("with none: %+v", n)
 	}
 }

@@ -24,8 +24,8 @@ func (c *Caller) Stats() []seen.Service {
 	for i, p := range pools {
 		out[i] = p.Stats(now)
 		for key, l := range c.links.All() {
-			if key.service == p.Service && l.Waits != nil {
-				l.Waits.Add(&out[i])
+			if c := out[i].Connections; c != nil && key.service == p.Service && l.Waits != nil {
+				l.Waits.Add(c) // also those of a bound that was another before
 			}
 		}
 	}

@@ -133,6 +133,11 @@ func TestRateText(t *testing.T) {
 		"none":           {},
 		"1000000/s":      {Count: 1_000_000, Per: time.Second},
 		"2/s burst 1000": {Count: 2, Per: time.Second, Burst: 1000},
+		"30/2m":          {Count: 30, Per: 2 * time.Minute},
+		"30/1h30m":       {Count: 30, Per: 90 * time.Minute},
+		"30/2h":          {Count: 30, Per: 2 * time.Hour},
+		"30/1h0m10s":     {Count: 30, Per: time.Hour + 10*time.Second},
+		"30/10m10s":      {Count: 30, Per: 610 * time.Second},
 	} {
 		if got := rate(t, text); got != want || got.String() != text {
 			t.Errorf("%q is read as %+v, written %q", text, got, got)
@@ -155,6 +160,9 @@ func TestShare(t *testing.T) {
 	r := rate(t, "10/s burst 5")
 	if got := r.Share(1); got != r {
 		t.Errorf("alone: %s", got)
+	}
+	if got := r.Part(1) + ", " + r.Part(4) + ", " + (quota.Rate{}).Part(4); got != "10/s burst 5, 1/4 of 10/s burst 5, none" {
+		t.Errorf("named %s", got)
 	}
 	if got := r.Share(4); got != (quota.Rate{Count: 10, Per: 4 * time.Second, Burst: 2}) {
 		t.Errorf("one of four: %s", got)

@@ -54,14 +54,16 @@ func (k *Keeper) On() bool { return k != nil && k.on.Load() }
 
 // Over is the error of a call of somebody who asks too much. Nothing was done for it.
 type Over struct {
-	Caller string        // "" when it did not say who it is
-	Rate   Rate          // what this server lets it ask
-	Wait   time.Duration // until it may ask again
+	Caller  string        // "" when it did not say who it is
+	Rate    Rate          // what this server lets it ask: its share of All
+	All     Rate          // what it may ask of all servers together
+	Servers int           // how many these are
+	Wait    time.Duration // until it may ask again
 }
 
 // Error says who asks how much too much.
 func (o *Over) Error() string {
-	return fmt.Sprintf("%s asks for more than %s", cmp.Or(o.Caller, "a caller that gives no name"), o.Rate)
+	return fmt.Sprintf("%s asks for more than %s", cmp.Or(o.Caller, "a caller that gives no name"), o.All.Part(o.Servers))
 }
 
 // Problem is what the caller is told: resource_exhausted, and when to ask again.
@@ -70,7 +72,7 @@ func (o *Over) Problem() *problem.Error {
 	if o.Caller != "" {
 		who = fmt.Sprintf("%q", o.Caller)
 	}
-	return problem.Wrap(o, problem.ResourceExhausted, "%s may ask this instance for no more than %s; nothing was done", who, o.Rate).WithRetryAfter(o.Wait)
+	return problem.Wrap(o, problem.ResourceExhausted, "%s may ask this instance for no more than %s; nothing was done", who, o.All.Part(o.Servers)).WithRetryAfter(o.Wait)
 }
 
 // Fields returns the HTTP fields RateLimit-Policy and RateLimit, as the draft
@@ -97,7 +99,8 @@ func (k *Keeper) Admit(now time.Time, name string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	c := k.caller(now, name)
-	r := k.limits.Of(name).Share(k.servers)
+	said := k.limits.Of(name)
+	r := said.Share(k.servers)
 	ok, wait := c.bucket.Allow(now, r, 1)
 	if ok {
 		c.allowed++
@@ -105,7 +108,7 @@ func (k *Keeper) Admit(now time.Time, name string) error {
 	}
 	c.refused++
 	c.last = now
-	return &Over{Caller: name, Rate: r, Wait: wait}
+	return &Over{Caller: name, Rate: r, All: said, Servers: k.servers, Wait: wait}
 }
 
 // caller returns what is known of a caller; the lock is held.
@@ -151,7 +154,9 @@ func (k *Keeper) sweep(now time.Time) {
 // limits were first set.
 type Stats struct {
 	Caller  string    `json:"caller"`
-	Rate    Rate      `json:"rate"` // at this server
+	Rate    Rate      `json:"rate"`    // at this server: its share of All
+	All     Rate      `json:"all"`     // at all servers together
+	Servers int       `json:"servers"` // how many these are
 	Allowed uint64    `json:"allowed"`
 	Refused uint64    `json:"refused"`
 	Last    time.Time `json:"last_refused,omitzero"`
@@ -167,15 +172,18 @@ func (k *Keeper) Stats() []Stats {
 	defer k.mu.Unlock()
 	list := make([]Stats, 0, len(k.callers)+1)
 	for name, c := range k.callers {
-		list = append(list, c.stats(name, k.limits.Of(name).Share(k.servers)))
+		list = append(list, c.stats(name, k.limits.Of(name), k.servers))
 	}
 	slices.SortFunc(list, func(a, b Stats) int { return cmp.Compare(a.Caller, b.Caller) })
 	if k.others != (caller{}) {
-		list = append(list, k.others.stats(Others, k.limits.Default.Share(k.servers)))
+		list = append(list, k.others.stats(Others, k.limits.Default, k.servers))
 	}
 	return list
 }
 
-func (c *caller) stats(name string, r Rate) Stats {
-	return Stats{Caller: name, Rate: r, Allowed: c.allowed, Refused: c.refused, Last: c.last}
+func (c *caller) stats(name string, all Rate, servers int) Stats {
+	return Stats{
+		Caller: name, Rate: all.Share(servers), All: all, Servers: servers,
+		Allowed: c.allowed, Refused: c.refused, Last: c.last,
+	}
 }

@@ -53,6 +53,14 @@ func (r Rate) Share(servers int) Rate {
 	return Rate{Count: r.Count, Per: per, Burst: (r.AtOnce() + servers - 1) / servers}
 }
 
+// Part names what [Rate.Share] returns, for people: "1/2 of 20/s"; "20/s" for one server.
+func (r Rate) Part(servers int) string {
+	if !r.Limited() || servers <= 1 {
+		return r.String()
+	}
+	return fmt.Sprintf("1/%d of %s", servers, r)
+}
+
 // units are the times that a Rate is written by.
 func units() [3]struct {
 	name string
@@ -75,7 +83,13 @@ func (r Rate) String() string {
 	if !r.Limited() {
 		return "none"
 	}
-	text := fmt.Sprintf("%d/%s", r.Count, r.Per)
+	per := r.Per.String()
+	for _, none := range []string{"m0s", "h0m"} { // of 2m0s and 1h0m0s
+		if strings.HasSuffix(per, none) {
+			per = per[:len(per)-2]
+		}
+	}
+	text := fmt.Sprintf("%d/%s", r.Count, per)
 	for _, u := range units() {
 		if r.Per == u.per {
 			text = fmt.Sprintf("%d/%s", r.Count, u.name)

@@ -51,7 +51,7 @@ func (s Process) Unusual() []string {
 	}
 	for _, l := range s.Limits {
 		if since := s.At.Sub(l.Last); !l.Last.IsZero() && since < shedding {
-			out = append(out, fmt.Sprintf("turns %s away, which asks for more than %s here", l.Caller, l.Rate))
+			out = append(out, fmt.Sprintf("turns %s away, which asks for more than %s here", l.Caller, l.All.Part(l.Servers)))
 		}
 	}
 	if said := s.Database.unusual(); said != "" {

@@ -62,7 +62,7 @@ func (s Service) Unusual(now time.Time) []string {
 		}
 	}
 	if c := s.Connections; c != nil && c.Waiting > 0 {
-		out = append(out, fmt.Sprintf("%d calls wait for a connection, of which an instance gets %d", c.Waiting, c.Max))
+		out = append(out, fmt.Sprintf("%d calls wait for a connection, of which an instance gets %d", c.Waiting, c.PerInstance))
 	}
 	if len(s.Instances) == 0 {
 		out = append(out, "no instance is known")

@@ -98,7 +98,7 @@ func Floors() []Floor {
 		{Folder: "platform/fleet/...", May: "problem strictyaml bus call/discovery call/policy platform/fleet/...", Tests: chapters},
 		{Folder: "platform/registry/...", May: chapters + " platform/registry/...", Tests: chapters},
 		{Folder: "platform/broker/...", May: library + " drivers/nats drivers/sqlite platform/broker/...", Tests: ""},
-		{Folder: "platform/local/...", May: library + " drivers/... platform/preflight " + engines, Tests: ""},
+		{Folder: "platform/local/...", May: library + " drivers/... platform/preflight platform/ops " + engines, Tests: ""},
 		{Folder: "platform/telemetry", May: chapters + " platform/diagnose platform/telemetry/...", Tests: ""},
 		{Folder: "platform/telemetry/signal", May: "problem"},
 		{Folder: "platform/telemetry/store/...", May: "problem platform/telemetry/signal platform/telemetry/store/...", Tests: ""},

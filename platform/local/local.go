@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/musterdev/muster/call/discovery"
@@ -37,6 +38,8 @@ type Config struct {
 	// Before is control.Config's: what stands before the registry. It wants Single, as
 	// another process cannot be given it.
 	Before func(registry http.Handler) http.Handler
+
+	tell func(event.Event) // Events, or nobody
 }
 
 // ErrInterrupted is the end of a start whose context ended first.
@@ -51,12 +54,15 @@ type Fleet struct {
 	*life
 	EdgeURL    string
 	ControlURL string
+
+	doors doors
 }
 
 // Start brings a fleet up and returns when everything is ready, or with what kept it
 // from that; then nothing of it is left. The fleet ends with ctx.
 func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 	cfg.Dir = cmp.Or(cfg.Dir, cfg.Fleet.Dir)
+	cfg.oneAtATime()
 	if cfg.Before != nil && !cfg.Single {
 		return nil, errors.New("local: Before wants Single: what stands before the registry must be in its process")
 	}
@@ -88,6 +94,7 @@ func Start(ctx context.Context, cfg Config) (*Fleet, error) {
 	}()
 	select {
 	case <-up:
+		f.doors.check(ctx, cfg.Fleet, f.Status(), cfg.tell)
 		return f, nil
 	case <-f.Done():
 		err := f.Wait()
@@ -120,12 +127,16 @@ func (f *Fleet) prepare(ctx context.Context, cfg *Config, up chan struct{}) (sto
 		return nil, err
 	}
 	told.Events = func(e event.Event) {
-		if cfg.Events != nil {
-			cfg.Events(e)
-		}
+		cfg.tell(e)
 		if e.Kind == event.FleetReady {
 			close(up)
 		}
+	}
+	applied := told.Applied
+	told.Applied = func(ctx context.Context, next *fleet.Fleet) error {
+		err := applied(ctx, next)
+		f.doors.check(ctx, next, f.Status(), cfg.tell)
+		return err
 	}
 	if f.Supervisor, err = supervise.New(told); err != nil {
 		return nil, err
@@ -134,6 +145,19 @@ func (f *Fleet) prepare(ctx context.Context, cfg *Config, up chan struct{}) (sto
 		return func() error { return nil }, nil
 	}
 	return cfg.startEngines(ctx)
+}
+
+// oneAtATime has Events called so: the supervisor tells of events, and so do we.
+func (cfg *Config) oneAtATime() {
+	var mu sync.Mutex
+	events := cfg.Events
+	cfg.tell = func(e event.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		if events != nil {
+			events(e)
+		}
+	}
 }
 
 // stopWithin bounds the end of a fleet: drains and grace times are much shorter.

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/musterdev/muster/call/admission"
+	"github.com/musterdev/muster/call/quota"
 	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/call/seen"
 )
@@ -69,6 +71,7 @@ func (c Calls) Write(out io.Writer) error {
 		}
 	}
 	c.writeLimits(w)
+	c.writeConnections(w)
 	c.writePools(w)
 	for i, m := range c.Missing {
 		if i == 0 {
@@ -82,17 +85,54 @@ func (c Calls) Write(out io.Writer) error {
 	return c.WriteUnusual(out)
 }
 
-// writeLimits writes how callers stand with what servers let them ask, where one does.
+// most is how many rows of one server the tables show that a caller's name makes: whoever
+// asks may give any.
+const most = 20
+
+// writeLimits writes how callers stand with what servers let them ask, where one does; of
+// each server those that were refused most.
 func (c Calls) writeLimits(w *tabwriter.Writer) {
 	first := true
 	for _, s := range c.Callers {
-		for _, l := range s.Limits {
+		if len(s.Limits) > 0 && first {
+			_ = w.Flush()
+			_, _ = fmt.Fprintln(w, "\nSERVER\tASKED BY\tMAY ASK\tALLOWED\tREFUSED")
+			first = false
+		}
+		list := slices.SortedStableFunc(slices.Values(s.Limits), func(a, b quota.Stats) int {
+			return cmp.Or(cmp.Compare(b.Refused, a.Refused), cmp.Compare(b.Allowed, a.Allowed))
+		})
+		more := list[min(most, len(list)):]
+		for _, l := range list[:len(list)-len(more)] {
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\n", caller(s.Process), l.Caller, l.All.Part(l.Servers), l.Allowed, l.Refused)
+		}
+		if len(more) == 0 {
+			continue
+		}
+		var allowed, refused uint64
+		for _, l := range more {
+			allowed, refused = allowed+l.Allowed, refused+l.Refused
+		}
+		_, _ = fmt.Fprintf(w, "%s\t… and %d more\t\t%d\t%d\n", caller(s.Process), len(more), allowed, refused)
+	}
+}
+
+// writeConnections writes how calls stand with connections, where these are bounded.
+func (c Calls) writeConnections(w *tabwriter.Writer) {
+	first := true
+	for _, s := range c.Callers {
+		for _, to := range s.Calls {
+			n := to.Connections
+			if n == nil {
+				continue
+			}
 			if first {
 				_ = w.Flush()
-				_, _ = fmt.Fprintln(w, "\nSERVER\tASKED BY\tMAY ASK\tALLOWED\tREFUSED")
+				_, _ = fmt.Fprintln(w, "\nCALLER\tSERVICE\tCONNECTIONS\tWAITING\tWAITED\tTOGETHER\tGAVE UP")
 			}
 			first = false
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\n", caller(s.Process), l.Caller, l.Rate, l.Allowed, l.Refused)
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%d to each instance\t%d\t%d\t%s\t%d\n", caller(s.Process), to.Service,
+				n.PerInstance, n.Waiting, n.Waited, n.WaitSum.Round(time.Millisecond), n.GaveUp)
 		}
 	}
 }

@@ -56,7 +56,9 @@ func (s *Supervisor) reread(ctx context.Context, read func() (*fleet.Fleet, erro
 		}
 	}
 	err = errors.Join(err, s.remove(ctx, changes.Removed))
-	s.emit(event.Event{Kind: event.FleetReloaded, After: time.Since(began), Detail: plan.Summary(changes)})
+	if err == nil { // what failed was told
+		s.emit(event.Event{Kind: event.FleetReloaded, After: time.Since(began), Detail: plan.Summary(changes)})
+	}
 	return err
 }
 

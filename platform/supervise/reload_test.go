@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -106,6 +107,11 @@ func TestReloadThatFailsLeavesTheOldInstances(t *testing.T) {
 	if e := w.await(event.Failed, "orders"); !strings.Contains(e.Detail, "\n    the configuration is broken") {
 		t.Errorf("event %+v", e)
 	}
+	w.mu.Lock()
+	if slices.ContainsFunc(w.events, func(e event.Event) bool { return e.Kind == event.FleetReloaded }) {
+		t.Error("a reading of which a part failed is told as applied")
+	}
+	w.mu.Unlock()
 
 	// The next good reading mends it.
 	w.write(aService("orders", testchild.Ready, ", replicas: 2, version: v2"))

@@ -49,7 +49,7 @@ func New(dial func(ctx context.Context, addr string) (net.Conn, error), secure *
 		h.Scheme = "https"
 	}
 	if most > 0 && !h2 {
-		h.Waits = &Waits{most: most}
+		h.Waits = &Waits{}
 	}
 	return h
 }

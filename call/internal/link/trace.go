@@ -98,7 +98,6 @@ func (t *Trace) waited(got bool, c httptrace.GotConnInfo) {
 // Waits are how calls waited for connections, of which there are no more than so many to
 // one instance. What it takes to open one counts too.
 type Waits struct {
-	most   int
 	now    atomic.Int64
 	all    atomic.Uint64
 	sum    atomic.Int64
@@ -106,12 +105,7 @@ type Waits struct {
 }
 
 // Add adds them to what was seen of a service.
-func (w *Waits) Add(to *seen.Service) {
-	if to.Connections == nil {
-		to.Connections = &seen.Connections{}
-	}
-	c := to.Connections
-	c.Max = max(c.Max, w.most)
+func (w *Waits) Add(c *seen.Connections) {
 	c.Waiting += w.now.Load()
 	c.Waited += w.all.Load()
 	c.WaitSum += time.Duration(w.sum.Load())

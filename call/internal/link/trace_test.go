@@ -47,12 +47,12 @@ func TestQueuedForAConnection(t *testing.T) {
 	waiting := func(n int64) {
 		t.Helper()
 		for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
-			var s seen.Service
-			if h.Waits.Add(&s); s.Connections.Waiting == n {
+			var s seen.Connections
+			if h.Waits.Add(&s); s.Waiting == n {
 				return
 			}
 			if time.Now().After(deadline) {
-				t.Fatalf("%+v, want %d that wait", s.Connections, n)
+				t.Fatalf("%+v, want %d that wait", s, n)
 			}
 		}
 	}

@@ -33,7 +33,14 @@ func (p *Pool) Stats(now time.Time) seen.Service {
 	p.mu.Unlock()
 	slices.SortFunc(s.Instances, func(a, b seen.Instance) int { return cmp.Compare(a.ID, b.ID) })
 	for _, route := range append([]string{""}, rules.table.Routes()...) {
-		s.Routes = append(s.Routes, rules.targets[route].route(now, route))
+		to := rules.targets[route]
+		s.Routes = append(s.Routes, to.route(now, route))
+		if to.Connections > 0 {
+			if s.Connections == nil {
+				s.Connections = &seen.Connections{}
+			}
+			s.Connections.PerInstance = max(s.Connections.PerInstance, to.Connections)
+		}
 	}
 	return s
 }

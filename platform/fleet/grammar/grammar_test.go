@@ -190,6 +190,7 @@ func TestServerName(t *testing.T) {
 	for bad, want := range map[string]string{
 		"": "is no DNS name", "*": "is no DNS name", "*.": "is no DNS name", "a..b": "is no DNS name", "a.*.b": "is no DNS name", "-a.b": "is no DNS name",
 		"a.b:443": "is no DNS name", strings.Repeat("a.", 127) + "a": "is no DNS name", "A.Example": `write "a.example"`, "*.A.b": `write "*.a.b"`,
+		"10.0.0.1": "is an address", "*.0.0.1": "is an address", "a.7": "is an address", "::1": "is no DNS name",
 	} {
 		if _, err := grammar.ServerName(bad); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v; want %s", bad, err, want)

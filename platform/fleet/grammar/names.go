@@ -129,6 +129,8 @@ func ServerName(s string) (string, error) {
 		return "", fmt.Errorf("%q is no DNS name; write one such as \"db.example.com\", or \"*.example.com\" for all below it", Short(s))
 	case lower != name:
 		return "", fmt.Errorf("%q is not canonical; write %q", Short(s), Short(strings.ToLower(s)))
+	case strings.Trim(name[strings.LastIndexByte(name, '.')+1:], "0123456789") == "": // what tells an address from a name
+		return "", fmt.Errorf("%q is an address, and TLS clients ask for names only (RFC 6066); write one such as \"db.example.com\", or \"to\" for all others", Short(s))
 	}
 	return s, nil
 }

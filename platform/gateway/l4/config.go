@@ -69,7 +69,9 @@ func (r Routes) Validate() error {
 	return e
 }
 
-// validServerName reports whether s is a DNS name in lower case; "_" is seen in some.
+// validServerName reports whether s is a DNS name in lower case; "_" is seen in some. The
+// last label of a name is never a number, which tells it from an address: no client asks
+// for one (RFC 6066, 3).
 func validServerName(s string) bool {
 	if s == "" || len(s) > 253 {
 		return false
@@ -79,7 +81,7 @@ func validServerName(s string) bool {
 			return false
 		}
 	}
-	return true
+	return strings.Trim(s[strings.LastIndexByte(s, '.')+1:], "0123456789") != ""
 }
 
 // services are those that connections may go to.

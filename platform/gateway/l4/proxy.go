@@ -43,9 +43,11 @@ func New(cfg Config) (*Proxy, error) {
 }
 
 // newCaller returns what chooses instances: how fast one accepts says nothing of how busy
-// its connections are.
+// its connections are. One that is new gets its part at once: connections stay where they
+// went first, so that a slow start would leave it with few for as long as they last.
 func newCaller(cfg Config) *call.Caller {
-	return call.New(call.Config{Resolver: cfg.Resolver, Wait: cfg.Wait, Balance: balance.Config{Policy: balance.LeastLoaded}, Log: cfg.Log})
+	even := balance.Config{Policy: balance.LeastLoaded, SlowStart: -1}
+	return call.New(call.Config{Resolver: cfg.Resolver, Wait: cfg.Wait, Balance: even, Log: cfg.Log})
 }
 
 // newProxy returns a Proxy without routes; cfg has its defaults.

@@ -382,6 +382,7 @@ func TestValidate(t *testing.T) {
 		`names."*.*.x"`:            {Names: map[string]l4.Target{"*.*.x": db}},
 		`names."a..b"`:             {Names: map[string]l4.Target{"a..b": db}},
 		`names."a."`:               {Names: map[string]l4.Target{"a.": db}},
+		`names."10.0.0.1"`:         {Names: map[string]l4.Target{"10.0.0.1": db}},
 		`names."127.0.0.1:5432"`:   {Names: map[string]l4.Target{"127.0.0.1:5432": db}},
 		`names."a.b".service`:      {Names: map[string]l4.Target{"a.b": {}}},
 		`names."a.b".endpoint`:     {Names: map[string]l4.Target{"a.b": {Service: "x", Endpoint: "-"}}},

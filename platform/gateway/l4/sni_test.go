@@ -211,4 +211,7 @@ func TestBadHello(t *testing.T) {
 		}
 	}
 	eventually(t, "counted", func() bool { return r.Stats().Ends[l4.BadHello] == int64(len(bad)) })
+	if n := r.Stats().Ends[l4.NoRoute]; n != 0 {
+		t.Errorf("%d are counted as asking for a name that nobody has", n)
+	}
 }

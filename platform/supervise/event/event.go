@@ -14,7 +14,7 @@ type Kind string
 const (
 	FleetReady    Kind = "fleet ready"    // everything was ready at once for the first time; After: since the start
 	FleetStopping Kind = "fleet stopping" // everything is being stopped
-	FleetReloaded Kind = "fleet reloaded" // a changed muster.yaml was applied
+	FleetReloaded Kind = "fleet reloaded" // a changed muster.yaml was applied, all of it
 	FleetRefused  Kind = "fleet refused"  // a changed muster.yaml has mistakes: the old fleet runs on
 	Guardian      Kind = "guardian"       // the guardian died and was replaced
 
@@ -28,6 +28,7 @@ const (
 	Scaled      Kind = "scaled"       // Detail: from how many to how many
 	Removed     Kind = "removed"      // a service is gone
 	WatchOff    Kind = "watch off"    // a service's files are not watched; Detail: why
+	LimitsOff   Kind = "limits off"   // a service does not limit its callers as it was said to; Detail: why
 
 	Starting Kind = "starting" // an instance's process runs
 	Ready    Kind = "ready"    // After: since its process began

@@ -1,6 +1,7 @@
 package failsafe_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -103,7 +104,7 @@ func TestRetries(t *testing.T) {
 		for failures := range 7 {
 			for _, pause := range []time.Duration{0, 10 * time.Millisecond} {
 				synctest.Test(t, func(t *testing.T) {
-					target := resilience.NewTarget(resilience.Settings{Retry: resilience.Retry{Attempts: attempts, Backoff: pause}, Timeout: time.Hour})
+					target := resilience.NewTarget(resilience.Settings{Retry: resilience.Retry{Attempts: attempts, Backoff: cmp.Or(pause, -1)}, Timeout: time.Hour})
 					b := retrypolicy.NewBuilder[any]().WithMaxAttempts(attempts).ReturnLastFailure()
 					if pause > 0 {
 						b = b.WithBackoff(pause, 16*pause)

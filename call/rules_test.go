@@ -165,7 +165,7 @@ func TestHedge(t *testing.T) {
 		_, _ = w.Write(append([]byte("fast "), b...))
 	})
 	c, view := newCaller(t, call.Config{}, slow)
-	say(view, `{"settings":{"hedge":{"after":"20ms"}}}`)
+	say(view, `{"settings":{"hedge":{"after":"200ms"}}}`)
 	var once sync.Once
 	slowFirst := call.AfterPick(c, "stock", func() { once.Do(func() { view.Set([]discovery.Instance{slow, fast}) }) })
 	r, _ := http.NewRequestWithContext(t.Context(), "PUT", "http://stock/", strings.NewReader("body"))
@@ -176,7 +176,7 @@ func TestHedge(t *testing.T) {
 	b, err := io.ReadAll(res.Body)
 	_ = res.Body.Close()
 	if string(b) != "fast body" || err != nil || slowHits.Load() != 1 {
-		t.Errorf("got %q, %v; the slow one had %d", b, err, slowHits.Load())
+		t.Fatalf("got %q, %v; the slow one had %d", b, err, slowHits.Load()) // nobody would end
 	}
 	<-ended
 	for _, id := range []string{"slow", "fast"} {

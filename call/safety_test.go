@@ -303,7 +303,7 @@ func TestBodyIsClosedWithoutAToken(t *testing.T) {
 	}
 }
 
-// An instance that refuses connections is asked again with growing pauses.
+// An instance that refuses connections is asked again with growing pauses; probes ask too.
 func TestUnreachableIsNotSpunOn(t *testing.T) {
 	var dials atomic.Int64
 	c, _ := newCaller(t, call.Config{Wait: time.Second, Settings: resilience.Settings{Retry: resilience.Retry{Attempts: 1}}, Dial: func(context.Context, string) (net.Conn, error) {
@@ -311,7 +311,7 @@ func TestUnreachableIsNotSpunOn(t *testing.T) {
 		return nil, errors.New("no")
 	}}, dead(t, "a"))
 	_, err := get(t, c.Client("stock"), "http://stock/")
-	if n := dials.Load(); n < 2 || n > 12 || problem.CodeOf(err) != problem.Unavailable {
+	if n := dials.Load(); n < 2 || n > 16 || problem.CodeOf(err) != problem.Unavailable {
 		t.Errorf("%d attempts in a second, %v", n, err)
 	}
 }

@@ -192,10 +192,10 @@ func TestHedgeOverGRPC(t *testing.T) {
 	h.check = func(ctx context.Context) error { <-ctx.Done(); close(ended); return ctx.Err() }
 	fast, f, _ := grpcServer(t, "fast")
 	c, view := newCaller(t, call.Config{}, slow)
-	say(view, `{"settings":{"hedge":{"after":"20ms"}}}`)
+	say(view, `{"settings":{"hedge":{"after":"300ms"}}}`)
 	call.AfterPick(c, "stock", func() { view.Set([]discovery.Instance{slow, fast}) })
 	if err := check(keyed(t.Context()), c); err != nil || f.hits.Load() != 1 || h.hits.Load() != 1 {
-		t.Errorf("%v; slow %d, fast %d", err, h.hits.Load(), f.hits.Load())
+		t.Fatalf("%v; slow %d, fast %d", err, h.hits.Load(), f.hits.Load()) // nobody would end
 	}
 	<-ended
 }

@@ -16,7 +16,7 @@ import (
 type Fresh func(t *testing.T) (open func() *sql.DB)
 
 // Patience bounds what a test waits for.
-const Patience = time.Minute
+const Patience = 20 * time.Second
 
 // Each runs the tests of a group, each on a database of its own.
 func Each(t *testing.T, fresh Fresh, tests map[string]func(t *testing.T, open func() *sql.DB)) {
@@ -83,9 +83,15 @@ func Together(n int, fn func(i int)) {
 // Eventually waits until something becomes true that others bring about.
 func Eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
+	EventuallyWithin(t, Patience, what, done)
+}
+
+// EventuallyWithin is Eventually for what takes long where the race detector slows it.
+func EventuallyWithin(t testing.TB, patience time.Duration, what string, done func() bool) {
+	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(Patience); !done(); <-tick.C {
+	for end := time.Now().Add(patience); !done(); <-tick.C {
 		if time.Now().After(end) {
 			t.Fatal("waited in vain for " + what)
 		}

@@ -125,7 +125,7 @@ func many(t *testing.T, open func() *sql.DB) {
 		}
 	})
 	engines[0].Stop() // in the middle of it all
-	dbtest.Eventually(t, "all sagas to end", func() bool {
+	dbtest.EventuallyWithin(t, 3*dbtest.Patience, "all sagas to end", func() bool {
 		quiet, err := engines[1].Quiet(t.Context())
 		dbtest.Succeed(t, err)
 		return quiet

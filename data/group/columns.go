@@ -18,7 +18,7 @@ type Columns [][]byte
 
 // NewColumns returns so many columns with room for so many rows of short values.
 func NewColumns(columns, rows int) Columns {
-	const short = 8
+	const short = 24
 	room := (rows + 1) * short
 	all, c := make([]byte, columns*room), make(Columns, columns)
 	for i := range c {
@@ -65,6 +65,13 @@ func (r *Row) next() *[]byte {
 func (r *Row) Number(n int64) *Row {
 	c := r.next()
 	*c = strconv.AppendInt(*c, n, 10)
+	return r
+}
+
+// Null writes no value.
+func (r *Row) Null() *Row {
+	c := r.next()
+	*c = append(*c, "NULL"...)
 	return r
 }
 

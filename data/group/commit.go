@@ -23,13 +23,13 @@ var (
 // Commit runs fn for what is to be committed together. With PostgreSQL, whose statements are
 // far away, fn is given the database itself and is to write all rows with one statement, see
 // [Columns]: that is a transaction, and takes one round trip. With SQLite, whose statements are
-// near, fn is given a transaction and writes row by row; each statement's text
-// is compiled once.
+// near, and with MariaDB fn is given a transaction and writes row by row; each statement's text
+// is compiled once. Where the transaction failed only because of others fn is called again.
 func Commit(ctx context.Context, db *sql.DB, dialect tx.Dialect, fn func(ctx context.Context, c Conn) error) error {
 	if dialect == tx.Postgres {
-		return fn(ctx, db)
+		return tx.Repeat(func() error { return fn(ctx, db) })
 	}
-	return tx.Do(ctx, db, func(ctx context.Context, t *sql.Tx) error {
+	return tx.Again(ctx, db, func(ctx context.Context, t *sql.Tx) error {
 		return fn(ctx, &compiled{Tx: t, statements: map[string]*sql.Stmt{}})
 	})
 }

@@ -41,6 +41,11 @@ type Lane[T any] struct {
 	mu    sync.Mutex
 	busy  bool
 	queue []*entry[T]
+	spare sync.Pool // entries that were answered
+
+	// Of the flush under way; it keeps them for the next.
+	batch []*entry[T]
+	items []T
 }
 
 // entry is an item with who waits for it.
@@ -48,7 +53,9 @@ type entry[T any] struct {
 	ctx   context.Context //nolint:containedctx // of the one call that waits
 	item  T
 	ended chan error
+	err   error  // what it is to be answered
 	gone  bool   // nobody waits for it
+	known bool   // it is about to be answered
 	taken *group // nil while it is queued
 }
 
@@ -73,27 +80,42 @@ func (l *Lane[T]) Do(ctx context.Context, item T) error {
 		errs, err := l.Flush(ctx, []T{item})
 		return own(errs, err, 0)
 	}
-	e := &entry[T]{ctx: ctx, item: item, ended: make(chan error, 1)}
+	e := l.entry()
+	e.ctx, e.item = ctx, item
 	l.queue = append(l.queue, e)
 	l.mu.Unlock()
 	select {
 	case err := <-e.ended:
-		return err
+		return l.answered(e, err)
 	case <-ctx.Done():
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	select {
-	case err := <-e.ended: // at the same moment: then it is known
-		return err
-	default:
+	if e.known { // at the same moment
+		l.mu.Unlock()
+		return l.answered(e, <-e.ended)
 	}
+	defer l.mu.Unlock()
 	if e.gone = true; e.taken != nil { // it is not answered yet, and so still counted
 		if e.taken.waiting--; e.taken.waiting == 0 {
 			e.taken.cancel()
 		}
 	}
 	return ctx.Err()
+}
+
+// entry returns one that nobody waits for.
+func (l *Lane[T]) entry() *entry[T] {
+	if e, ok := l.spare.Get().(*entry[T]); ok {
+		return e
+	}
+	return &entry[T]{ended: make(chan error, 1)}
+}
+
+// answered gives an entry back. Of one that nobody waited for to the end a flush may still know.
+func (l *Lane[T]) answered(e *entry[T], err error) error {
+	*e = entry[T]{ended: e.ended}
+	l.spare.Put(e)
+	return err
 }
 
 // next has what was queued flushed, on a goroutine that ends when nothing is left.
@@ -128,6 +150,7 @@ func (l *Lane[T]) take() (ctx context.Context, batch []*entry[T], cancel context
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := 0
+	batch = l.batch[:0]
 	for ; n < len(l.queue) && len(batch) < most; n++ {
 		if e := l.queue[n]; !e.gone {
 			batch = append(batch, e)
@@ -145,30 +168,43 @@ func (l *Lane[T]) take() (ctx context.Context, batch []*entry[T], cancel context
 	for _, e := range batch {
 		e.taken = g
 	}
+	l.batch = batch
 	return ctx, batch, cancel
 }
 
 // settle flushes a batch and tells each what became of it.
 func (l *Lane[T]) settle(ctx context.Context, batch []*entry[T]) {
-	items := make([]T, len(batch))
-	for i, e := range batch {
-		items[i] = e.item
+	items := l.items[:0]
+	for _, e := range batch {
+		items = append(items, e.item)
 	}
+	l.items = items
 	errs, err := l.guarded(ctx, items)
+	clear(items)
 	if err != nil && len(batch) > 1 && ofOne(err) && ctx.Err() == nil {
 		l.settle(ctx, batch[:len(batch)/2])
 		l.settle(ctx, batch[len(batch)/2:])
 		return
 	}
+	l.decide(batch, errs, err)
+	for i, e := range batch { // not while others wait for the lock: they come again at once
+		batch[i] = nil
+		e.ended <- e.err // it has room
+	}
+}
+
+// decide writes down what each of a batch is to be told.
+func (l *Lane[T]) decide(batch []*entry[T], errs []error, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	g := batch[0].taken // of the whole group, though it was split
 	for i, e := range batch {
 		if !e.gone {
-			e.taken.waiting--
+			g.waiting--
 		}
-		e.ended <- own(errs, err, i) // it has room
+		e.known, e.err = true, own(errs, err, i)
 	}
-	if g := batch[0].taken; g.waiting == 0 { // of the other half of a group that was split nobody waits either
+	if g.waiting == 0 { // of the other half of a group that was split nobody waits either
 		g.cancel()
 	}
 }

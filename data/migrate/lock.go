@@ -49,10 +49,10 @@ func (r *runner) lock(ctx context.Context) (unlock func(), err error) {
 	begin := time.Now()
 	for pause := firstPause; ; pause = min(pause*2, longPause) {
 		var got bool
-		err := r.conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", int64(advisoryLock)).Scan(&got)
+		err := r.conn.QueryRowContext(ctx, r.engine.lock, r.engine.name).Scan(&got)
 		if err == nil && got {
 			return func() {
-				_, _ = r.conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(advisoryLock)) // else the end of the connection does it
+				_, _ = r.conn.ExecContext(context.WithoutCancel(ctx), r.engine.unlock, r.engine.name) // else the end of the connection does it
 			}, nil
 		}
 		if err == nil {

@@ -179,3 +179,35 @@ func TestAfterCommitComesAfterTheCommitOrNever(t *testing.T) {
 		t.Error("a context without a transaction takes a hook")
 	}
 }
+
+// What others alone were in the way of is run three times at once, and everything else once.
+func TestAgain(t *testing.T) {
+	boom := errors.New("boom")
+	for i, tc := range []struct {
+		fails []error
+		runs  int
+		err   error
+	}{
+		{nil, 1, nil},
+		{[]error{boom, nil}, 1, boom},
+		{[]error{coded("40P01")}, 2, nil},
+		{[]error{coded("40001"), fmt.Errorf("saga: %w", coded("55P03"))}, 3, nil},
+		{[]error{coded("40001"), boom}, 2, boom},
+		{[]error{coded("40001"), coded("40001"), coded("40P01")}, 3, coded("40P01")},
+	} {
+		run := func(runs *int) error {
+			if *runs++; *runs > len(tc.fails) {
+				return nil
+			}
+			return tc.fails[*runs-1]
+		}
+		alone, within, j := 0, 0, &journal{}
+		if err := tx.Repeat(func() error { return run(&alone) }); !errors.Is(err, tc.err) || alone != tc.runs {
+			t.Errorf("%d: %d times, %v", i, alone, err)
+		}
+		err := tx.Again(t.Context(), sql.OpenDB(j), func(context.Context, *sql.Tx) error { return run(&within) })
+		if !errors.Is(err, tc.err) || within != tc.runs || strings.Count(strings.Join(j.events, ","), "begin") != tc.runs {
+			t.Errorf("%d: in transactions %d times, %v: %v", i, within, err, j.events)
+		}
+	}
+}

@@ -13,15 +13,20 @@ import (
 )
 
 // store speaks to the table. Its clock is the database's: those of replicas differ.
-type store struct{ now string }
+type store struct {
+	now   string
+	looks bool // before it inserts: a row that an insert has met MariaDB keeps for reading, and two who then want to change it wait for each other
+}
 
 func storeOf(db *sql.DB) (store, error) {
 	if db == nil {
 		return store{}, errNoDB
 	}
 	dialect, err := tx.DialectOf(db)
-	return store{now: dialect.Now()}, err
+	return newStore(dialect), err
 }
+
+func newStore(d tx.Dialect) store { return store{now: d.Now(), looks: d == tx.MySQL} }
 
 // sql writes the clock into a statement.
 func (s store) sql(query string) string { return strings.ReplaceAll(query, "NOW", s.now) }
@@ -48,18 +53,21 @@ func (s store) enter(ctx context.Context, t tx.Tx, r Request, lease time.Duratio
 	if err := checkKey(r.Key); err != nil {
 		return outcome{}, err
 	}
-	for {
-		rec := record{id: rand.Text(), fence: 1}
-		n, err := affected(t.ExecContext(ctx, s.sql(enterOne),
-			r.Scope, r.Key, rec.id, r.Fingerprint[:], lease.Milliseconds()))
-		if err != nil || n == 1 {
-			return outcome{record: rec}, err
+	for insert := !s.looks; ; insert = true {
+		if insert {
+			rec := record{id: rand.Text(), fence: 1}
+			n, err := affected(t.ExecContext(ctx, s.sql(enterOne),
+				r.Scope, r.Key, rec.id, r.Fingerprint[:], lease.Milliseconds()))
+			if err != nil || n == 1 {
+				return outcome{record: rec}, err
+			}
 		}
-		rec, err = s.find(ctx, t, r)
+		rec, err := s.find(ctx, t, r)
 		switch {
-		case errors.Is(err, sql.ErrNoRows): // swept away since the insert
+		case errors.Is(err, sql.ErrNoRows): // there is none yet, or it was swept away since the insert
 			continue
 		case err != nil:
+			_, err = affected(nil, err) // it says what to do
 			return outcome{}, err
 		case string(rec.fingerprint) != string(r.Fingerprint[:]):
 			return outcome{}, ErrMismatch
@@ -68,8 +76,8 @@ func (s store) enter(ctx context.Context, t tx.Tx, r Request, lease time.Duratio
 		case rec.live:
 			return outcome{}, ErrInFlight
 		}
-		n, err = affected(t.ExecContext(ctx, s.sql(`UPDATE muster_idempotency SET fence = fence + 1, locked_until = NOW + $1
-			WHERE scope = $2 AND key = $3 AND fence = $4 AND answer IS NULL`), lease.Milliseconds(), r.Scope, r.Key, rec.fence))
+		n, err := affected(t.ExecContext(ctx, s.sql(`UPDATE muster_idempotency SET fence = fence + 1, locked_until = NOW + $1
+			WHERE scope = $2 AND "key" = $3 AND fence = $4 AND answer IS NULL`), lease.Milliseconds(), r.Scope, r.Key, rec.fence))
 		if err != nil || n == 1 {
 			rec.fence++
 			return outcome{record: rec, resumed: true}, err
@@ -78,7 +86,7 @@ func (s store) enter(ctx context.Context, t tx.Tx, r Request, lease time.Duratio
 }
 
 func (s store) find(ctx context.Context, t tx.Tx, r Request) (rec record, err error) {
-	err = t.QueryRowContext(ctx, s.sql(`SELECT id, fingerprint, fence, locked_until > NOW, answer FROM muster_idempotency WHERE scope = $1 AND key = $2`),
+	err = t.QueryRowContext(ctx, s.sql(`SELECT id, fingerprint, fence, locked_until > NOW, answer FROM muster_idempotency WHERE scope = $1 AND "key" = $2`),
 		r.Scope, r.Key).Scan(&rec.id, &rec.fingerprint, &rec.fence, &rec.live, &rec.answer)
 	return rec, err
 }
@@ -130,8 +138,8 @@ func Sweep(ctx context.Context, db *sql.DB, olderThan time.Duration) (int64, err
 		return 0, err
 	}
 	for total := int64(0); ; {
-		n, err := affected(db.ExecContext(ctx, s.sql(`DELETE FROM muster_idempotency WHERE (scope, key) IN
-			(SELECT scope, key FROM muster_idempotency WHERE created < NOW - $1 AND locked_until < NOW LIMIT $2)`),
+		n, err := affected(db.ExecContext(ctx, s.sql(`DELETE FROM muster_idempotency WHERE (scope, "key") IN
+			(SELECT scope, "key" FROM (SELECT scope, "key" FROM muster_idempotency WHERE created < NOW - $1 AND locked_until < NOW LIMIT $2) AS old)`),
 			olderThan.Milliseconds(), batch))
 		total += n
 		if err != nil || n < batch {

@@ -39,21 +39,21 @@ type change struct {
 }
 
 const (
-	enterOne = `INSERT INTO muster_idempotency (scope, key, id, fingerprint, fence, locked_until, created)
-		VALUES ($1, $2, $3, $4, 1, NOW + $5, NOW) ON CONFLICT (scope, key) DO NOTHING`
-	enterMany = `INSERT INTO muster_idempotency (scope, key, id, fingerprint, fence, locked_until, created)
-		SELECT scope, key, id, fingerprint, 1, NOW + lease, NOW FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::bigint[])
-		AS i(scope, key, id, fingerprint, lease) ON CONFLICT (scope, key) DO NOTHING RETURNING id`
+	enterOne = `INSERT INTO muster_idempotency (scope, "key", id, fingerprint, fence, locked_until, created)
+		VALUES ($1, $2, $3, $4, 1, NOW + $5, NOW) ON CONFLICT (scope, "key") DO NOTHING`
+	enterMany = `INSERT INTO muster_idempotency (scope, "key", id, fingerprint, fence, locked_until, created)
+		SELECT scope, "key", id, fingerprint, 1, NOW + lease, NOW FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::bigint[])
+		AS i(scope, "key", id, fingerprint, lease) ON CONFLICT (scope, "key") DO NOTHING RETURNING id`
 
 	finishOne = `UPDATE muster_idempotency SET answer = $1, locked_until = 0
-		WHERE scope = $2 AND key = $3 AND fence = $4 AND answer IS NULL`
+		WHERE scope = $2 AND "key" = $3 AND fence = $4 AND answer IS NULL`
 	lockOne = `UPDATE muster_idempotency SET locked_until = NOW + $1
-		WHERE scope = $2 AND key = $3 AND fence = $4 AND answer IS NULL`
+		WHERE scope = $2 AND "key" = $3 AND fence = $4 AND answer IS NULL`
 	changeMany = `UPDATE muster_idempotency m SET answer = CASE WHEN i.answered = 1 THEN i.answer END,
 			locked_until = CASE WHEN i.answered = 1 THEN 0 ELSE NOW + i.lease END
 		FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bigint[])
-		WITH ORDINALITY AS i(scope, key, fence, answered, answer, lease, n)
-		WHERE i.n % 1 = 0 AND m.scope = i.scope AND m.key = i.key AND m.fence = i.fence AND m.answer IS NULL RETURNING i.n`
+		WITH ORDINALITY AS i(scope, "key", fence, answered, answer, lease, n)
+		WHERE i.n % 1 = 0 AND m.scope = i.scope AND m."key" = i."key" AND m.fence = i.fence AND m.answer IS NULL RETURNING i.n`
 )
 
 var errTaken = errors.New("idempotency: there is a record of this key") // what it says is to be looked up
@@ -63,7 +63,7 @@ func lanesOf(db *sql.DB) (*lanes, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lanes{db: db, dialect: dialect, store: store{now: dialect.Now()}}
+	l := &lanes{db: db, dialect: dialect, store: newStore(dialect)}
 	l.entries.Flush, l.changes.Flush = l.enter, l.change
 	return l, nil
 }

@@ -35,9 +35,6 @@ func Migrate(ctx context.Context, db *sql.DB) error {
 	return migrate.Own(ctx, db, schema, "muster_inbox_version")
 }
 
-// tries is how often Once runs a transaction that failed only because of others.
-const tries = 3
-
 // Once returns a handler for the events of one topic that runs fn once for each event:
 // in a transaction that is committed when fn returns nil, together with the note of
 // the event's Source and ID. A redelivery of a noted event is acknowledged without
@@ -52,18 +49,13 @@ func Once[T any](db *sql.DB, topic bus.Topic[T], fn func(ctx context.Context, tx
 		if db == nil {
 			return errNoDB
 		}
-		for try := 1; ; try++ {
-			err := tx.Do(ctx, db, func(ctx context.Context, t *sql.Tx) error {
-				fresh, err := Insert(ctx, t, d.Group, d.Source, d.ID)
-				if err != nil || !fresh {
-					return err
-				}
-				return fn(ctx, t, event)
-			})
-			if try == tries || !tx.IsRetryable(err) {
+		return tx.Again(ctx, db, func(ctx context.Context, t *sql.Tx) error {
+			fresh, err := Insert(ctx, t, d.Group, d.Source, d.ID)
+			if err != nil || !fresh {
 				return err
 			}
-		}
+			return fn(ctx, t, event)
+		})
 	})
 }
 
@@ -108,7 +100,7 @@ func Sweep(ctx context.Context, db *sql.DB, olderThan time.Duration) (int64, err
 	}
 	for total := int64(0); ; {
 		n, err := affected(db.ExecContext(ctx, `DELETE FROM muster_inbox WHERE (consumer, source, id) IN
-			(SELECT consumer, source, id FROM muster_inbox WHERE handled < `+dialect.Now()+` - $1 LIMIT $2)`, olderThan.Milliseconds(), batch))
+			(SELECT consumer, source, id FROM (SELECT consumer, source, id FROM muster_inbox WHERE handled < `+dialect.Now()+` - $1 LIMIT $2) AS old)`, olderThan.Milliseconds(), batch))
 		total += n
 		if err != nil || n < batch {
 			return total, err

@@ -86,12 +86,18 @@ func take(ctx context.Context, db *sql.DB, h Held) (Held, time.Duration, error) 
 	case left > 0: // only read, for waiting is what most do all the time
 		return h, min(max(time.Duration(left)*time.Millisecond, soonest), Beat), nil
 	}
-	err = db.QueryRowContext(ctx, `UPDATE muster_lease SET owner = $1, fence = fence + 1, held_until = `+h.now+` + $2
-		WHERE name = $3 AND held_until <= `+h.now+` RETURNING fence`, h.Owner, Length.Milliseconds(), h.Name).Scan(&h.Fence)
-	if errors.Is(err, sql.ErrNoRows) { // another was faster
+	err = tx.Do(ctx, db, func(ctx context.Context, t *sql.Tx) error {
+		err := owned(t.ExecContext(ctx, `UPDATE muster_lease SET owner = $1, fence = fence + 1, held_until = `+h.now+` + $2
+			WHERE name = $3 AND held_until <= `+h.now, h.Owner, Length.Milliseconds(), h.Name))
+		if err != nil {
+			return err
+		}
+		return t.QueryRowContext(ctx, `SELECT fence FROM muster_lease WHERE name = $1`, h.Name).Scan(&h.Fence) // not all engines return what they have changed
+	})
+	switch {
+	case errors.Is(err, ErrLost): // another was faster
 		return h, soonest, nil
-	}
-	if err != nil {
+	case err != nil:
 		return h, 0, explain(err)
 	}
 	return h, 0, nil

@@ -20,7 +20,9 @@ func database(extend func() (affected int64, err error)) dbtest.Fake {
 		switch {
 		case strings.HasPrefix(statement, "SELECT"):
 			return []driver.Value{int64(0)}, nil
-		case strings.Contains(statement, "RETURNING fence"):
+		case statement == "BEGIN", statement == "COMMIT", statement == "ROLLBACK":
+			return nil, nil
+		case strings.Contains(statement, "fence = fence + 1"): // it is taken
 			return []driver.Value{int64(1)}, nil
 		case strings.Contains(statement, "held_until = 0"):
 			return []driver.Value{int64(1)}, nil

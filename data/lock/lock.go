@@ -70,17 +70,28 @@ func (l *Locks) Take(ctx context.Context, t tx.Tx, owner string, entities ...str
 	}
 	keep := cmp.Or(max(l.Keep, 0), DefaultKeep)
 	for _, entity := range ordered(entities) {
-		n, err := affected(t.ExecContext(ctx, `INSERT INTO muster_lock (entity, owner, held_until) VALUES ($1, $2, `+now+` + $3)
-			ON CONFLICT (entity) DO UPDATE SET owner = excluded.owner, held_until = excluded.held_until
-			WHERE muster_lock.owner = excluded.owner OR muster_lock.held_until <= `+now, entity, owner, keep.Milliseconds()))
+		got, err := take(ctx, t, now, entity, owner, keep)
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		if !got {
 			return l.met(ctx, t, entity)
 		}
 	}
 	return nil
+}
+
+// take takes over a lock where it may, or one that nobody has. In this order: a row that an insert has met
+// MariaDB keeps for reading, and two who then want to change it wait for each other.
+func take(ctx context.Context, t tx.Tx, now, entity, owner string, keep time.Duration) (got bool, err error) {
+	n, err := affected(t.ExecContext(ctx, `UPDATE muster_lock SET owner = $2, held_until = `+now+` + $3 WHERE entity = $1 AND (owner = $2 OR held_until <= `+now+`)`,
+		entity, owner, keep.Milliseconds()))
+	if err != nil || n == 1 {
+		return err == nil, err
+	}
+	n, err = affected(t.ExecContext(ctx, `INSERT INTO muster_lock (entity, owner, held_until) VALUES ($1, $2, `+now+` + $3) ON CONFLICT (entity) DO NOTHING`,
+		entity, owner, keep.Milliseconds()))
+	return n == 1, err
 }
 
 // Free is for who changes entities, in the caller's transaction, without a lock of his own: it fails as Take does where
@@ -105,14 +116,25 @@ func (l *Locks) Free(ctx context.Context, t tx.Tx, owner string, entities ...str
 }
 
 // Release gives back entities that owner has, in the caller's transaction; with none, all of his. What he does not have
-// is no error: a lock may have ended.
+// is no error: a lock may have ended. MariaDB keeps its row until [Locks.Sweep].
 func (l *Locks) Release(ctx context.Context, t tx.Tx, owner string, entities ...string) error {
+	if l.DB == nil {
+		return errNoDB
+	}
+	dialect, err := tx.DialectOf(l.DB)
+	if err != nil {
+		return err
+	}
+	release := `DELETE FROM muster_lock WHERE owner = $1`
+	if dialect == tx.MySQL { // of those who wait for a row that is deleted, and want to insert it, it ends all but one as deadlocks
+		release = `UPDATE muster_lock SET held_until = 0 WHERE owner = $1`
+	}
 	if len(entities) == 0 {
-		_, err := affected(t.ExecContext(ctx, `DELETE FROM muster_lock WHERE owner = $1`, owner))
+		_, err := affected(t.ExecContext(ctx, release, owner))
 		return err
 	}
 	for _, entity := range ordered(entities) {
-		if _, err := affected(t.ExecContext(ctx, `DELETE FROM muster_lock WHERE owner = $1 AND entity = $2`, owner, entity)); err != nil {
+		if _, err := affected(t.ExecContext(ctx, release+` AND entity = $2`, owner, entity)); err != nil {
 			return err
 		}
 	}

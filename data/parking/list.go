@@ -43,7 +43,7 @@ type Filter struct {
 // MostListed is the most entries that List returns.
 const MostListed = 1000
 
-const columns = `id, consumer, source, event, topic, key, attempts, error, dead, next, parked, length(data)`
+const columns = `id, consumer, source, event, topic, "key", attempts, error, dead, next, parked, length(data)`
 
 // List returns parked messages in the order in which they were parked, the newest
 // last, as many as f allows: it is complete when there are fewer.
@@ -56,7 +56,7 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Entry, error) {
 		}
 		args[0] = id
 	}
-	for _, c := range []struct{ column, value string }{{"consumer", f.Group}, {"topic", f.Topic}, {"key", f.Key}} {
+	for _, c := range []struct{ column, value string }{{"consumer", f.Group}, {"topic", f.Topic}, {`"key"`, f.Key}} {
 		if c.value != "" {
 			args = append(args, c.value)
 			where = append(where, fmt.Sprintf("%s = $%d", c.column, len(args)))
@@ -172,9 +172,9 @@ func (s *Store) change(ctx context.Context, id string, may func(Entry) error, st
 	if err != nil {
 		return e, missing
 	}
-	lock := "" // SQLite's transactions come one after the other
-	if s.dialect == tx.Postgres {
-		lock = " FOR UPDATE"
+	lock := " FOR UPDATE"
+	if s.dialect == tx.SQLite { // its transactions come one after the other
+		lock = ""
 	}
 	err = tx.Do(ctx, s.db, func(ctx context.Context, t *sql.Tx) error {
 		e, err = scan(t.QueryRowContext(ctx, `SELECT `+columns+`, leased_until > `+s.now+` FROM muster_parked WHERE id = $1`+lock, n))

@@ -9,14 +9,12 @@
 package parking
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -78,7 +76,7 @@ func (s *Store) Held(ctx context.Context, group, key string) (held bool, err err
 	if key == "" {
 		return false, nil
 	}
-	err = s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM muster_parked WHERE consumer = $1 AND key = $2)`, group, key).Scan(&held)
+	err = s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM muster_parked WHERE consumer = $1 AND "key" = $2)`, group, key).Scan(&held)
 	return held, explain(err)
 }
 
@@ -104,77 +102,11 @@ func (s *Store) Park(ctx context.Context, p bus.Parked) error {
 	if data == nil {
 		data = []byte{}
 	}
-	_, err = s.db.ExecContext(ctx, s.sql(`INSERT INTO muster_parked (consumer, source, event, topic, key, attributes, data, attempts, error, dead, next)
+	_, err = s.db.ExecContext(ctx, s.sql(`INSERT INTO muster_parked (consumer, source, event, topic, "key", attributes, data, attempts, error, dead, next)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NOW + $11) ON CONFLICT (consumer, source, event) DO NOTHING`),
 		p.Group, p.Source, p.ID, p.Topic, p.Key, string(attributes), data, p.Attempts, clean(p.Error), p.Dead, wait)
 	return explain(err)
 }
-
-// receipt is what Settle needs to find a leased row.
-type receipt struct{ id, fence int64 }
-
-// Due leases to the caller, for [Lease], messages of the group that are to be tried
-// now: of each key only the first, none that is dead or leased, up to most of them (1
-// to 1000), those that have waited longest. A try that ends without Settle, in a crash,
-// counts as one that failed, and in Lost.
-func (s *Store) Due(ctx context.Context, group string, most int) ([]bus.Parked, error) {
-	skip := "" // SQLite has one writer
-	if s.dialect == tx.Postgres {
-		skip = " FOR UPDATE SKIP LOCKED"
-	}
-	var some bool // only read, for there is nothing nearly always
-	err := s.db.QueryRowContext(ctx, s.sql(`SELECT EXISTS (SELECT 1 FROM muster_parked p WHERE `+isDue+`)`), group).Scan(&some)
-	if err != nil || !some {
-		return nil, explain(err)
-	}
-	// Materialized, for a plan that evaluates the selection once more leases more than it says.
-	rows, err := s.db.QueryContext(ctx, s.sql(`WITH due AS MATERIALIZED (SELECT id FROM muster_parked p WHERE `+isDue+` ORDER BY next, id LIMIT $3`+skip+`)
-		UPDATE muster_parked SET attempts = attempts + 1, lost = CASE WHEN leased_until > 0 THEN lost + 1 ELSE 0 END, fence = fence + 1, leased_until = NOW + $2
-		WHERE id IN (SELECT id FROM due) RETURNING id, fence, attempts - 1, lost, error, attributes, data`), group, Lease.Milliseconds(), min(max(most, 1), 1000))
-	if err != nil {
-		return nil, explain(err)
-	}
-	defer rows.Close()
-	var due []bus.Parked
-	var broken []unreadable
-	place := map[string]int64{} // RETURNING has no order
-	for rows.Next() {
-		var r receipt
-		var attributes string
-		var data []byte
-		p := bus.Parked{Group: group}
-		if err := rows.Scan(&r.id, &r.fence, &p.Attempts, &p.Lost, &p.Error, &attributes, &data); err != nil {
-			return nil, explain(err)
-		}
-		p.Receipt = r
-		if p.Msg, err = message(attributes, data); err != nil {
-			broken = append(broken, unreadable{r, err})
-			continue
-		}
-		place[p.Source+" "+p.ID] = r.id
-		due = append(due, p)
-	}
-	slices.SortFunc(due, func(a, b bus.Parked) int { return cmp.Compare(place[a.Source+" "+a.ID], place[b.Source+" "+b.ID]) })
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return nil, explain(err)
-	}
-	for _, b := range broken { // nobody can try it: a person must see it
-		if err := s.settle(ctx, b.receipt, bus.Outcome{Dead: true, Error: b.err.Error()}); err != nil {
-			return due, err
-		}
-	}
-	return due, nil
-}
-
-type unreadable struct {
-	receipt
-
-	err error
-}
-
-// isDue is the condition for a row p of the group $1.
-const isDue = `p.consumer = $1 AND NOT p.dead AND p.next <= NOW AND p.leased_until <= NOW AND (p.key = '' OR NOT EXISTS
-	(SELECT 1 FROM muster_parked h WHERE h.consumer = p.consumer AND h.key = p.key AND h.id < p.id))`
 
 // sql writes the clock into a statement.
 func (s *Store) sql(query string) string { return strings.ReplaceAll(query, "NOW", s.now) }

@@ -4,6 +4,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -20,6 +22,7 @@ type Listing struct {
 	Oldest  float64   `json:"oldest_seconds"` // since the oldest of them was appended
 	Refused []Refused `json:"refused"`        // the first of those that the broker refused for good
 	More    bool      `json:"more"`           // there are further refused ones
+	Log     *Log      `json:"log,omitempty"`  // where messages leave by the database's log: Waiting counts those that must wait beside it
 }
 
 // Handler serves the outbox of db to operators, as JSON; errors are problems (RFC
@@ -29,6 +32,7 @@ type Listing struct {
 //	     ?most=1000                   as many as that
 //	POST /.muster/outbox/{id}/retry   {"retried": 1}: it is published in its turn
 //	POST /.muster/outbox/{id}/discard {"discarded": 1}: it never will be
+//	POST /.muster/outbox/log/accept   AcceptLoss, of Acceptance; {"accepted": 1}
 func Handler(db *sql.DB) http.Handler {
 	mux := http.NewServeMux()
 	for pattern, serve := range map[string]func(*http.Request) (any, error){
@@ -39,6 +43,7 @@ func Handler(db *sql.DB) http.Handler {
 		"POST /.muster/outbox/{id}/discard": func(r *http.Request) (any, error) {
 			return map[string]int{"discarded": 1}, Discard(r.Context(), db, r.PathValue("id"))
 		},
+		"POST /.muster/outbox/log/accept": func(r *http.Request) (any, error) { return accept(r, db) },
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			answer, err := serve(r)
@@ -70,8 +75,27 @@ func listing(r *http.Request, db *sql.DB) (l Listing, err error) {
 		return l, err
 	}
 	list, err := ListRefused(r.Context(), db, most+1)
-	l = Listing{Waiting: backlog.Messages, Oldest: backlog.Oldest.Seconds(), Refused: append([]Refused{}, list[:min(most, len(list))]...), More: len(list) > most}
+	l = Listing{Waiting: backlog.Messages, Oldest: backlog.Oldest.Seconds(), Refused: append([]Refused{}, list[:min(most, len(list))]...), More: len(list) > most, Log: backlog.Log}
 	return l, err
+}
+
+// Acceptance says who takes a loss as it is, and why.
+type Acceptance struct {
+	By  string `json:"by"`
+	Why string `json:"why"`
+}
+
+func accept(r *http.Request, db *sql.DB) (any, error) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" { // which no other site's form sends
+		return nil, problem.New(problem.InvalidArgument, "the content type is not application/json")
+	}
+	var a Acceptance
+	d := json.NewDecoder(io.LimitReader(r.Body, 1<<16))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&a); err != nil {
+		return nil, problem.New(problem.InvalidArgument, `the body: %v: write {"by": "ann", "why": "…"}`, err)
+	}
+	return map[string]int{"accepted": 1}, AcceptLoss(r.Context(), db, a.By, a.Why)
 }
 
 // mostOf reads the parameters of a list; unknown ones are refused.

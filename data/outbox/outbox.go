@@ -4,11 +4,11 @@
 // the change was made, whatever crashes when.
 //
 // The messages of one key are published in the order in which their transactions were
-// committed. To that end a transaction that has appended to a key on PostgreSQL makes
+// committed. To that end a transaction that has appended to a key on PostgreSQL or MariaDB makes
 // others that append to the same key wait until it ends, as changing one row would;
 // one that appends to several keys may meet another that does so the other way round,
 // and one of the two fails with a deadlock (tx.IsRetryable). Messages without a key
-// make nobody wait. SQLite's transactions come one after the other in any case.
+// make nobody wait. On MariaDB keys share 4096 turns, so that now and then one waits for another. SQLite's transactions come one after the other in any case.
 //
 // A message may be published twice, when a relay crashes between the publication and
 // the deletion of the row: the broker knows it by its Source and ID, and what the
@@ -72,7 +72,7 @@ func AppendMsg(ctx context.Context, t tx.Tx, m bus.Msg) error {
 	if data == nil {
 		data = []byte{}
 	}
-	_, err = t.ExecContext(ctx, `INSERT INTO muster_outbox (topic, key, attributes, data, not_before) VALUES ($1, $2, $3, $4, $5)`,
+	_, err = t.ExecContext(ctx, `INSERT INTO muster_outbox (topic, "key", attributes, data, not_before) VALUES ($1, $2, $3, $4, $5)`,
 		m.Topic, m.Key, string(attributes), data, notBefore)
 	if err != nil {
 		return explain(err)

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/musterdev/muster/bus"
 	"github.com/musterdev/muster/data/lease"
 	"github.com/musterdev/muster/data/migrate"
@@ -46,6 +48,14 @@ type Relay struct {
 	Owner     string        // the instance, as the lease shows it; "" becomes a random name
 	Idle      time.Duration // the longest pause between two looks into the table; 0: 1 s
 	Log       *slog.Logger  // nil: nothing is logged
+	// Sole says that no two processes of this Owner live at the same time: then Run takes over
+	// at once from the one before. See [lease.Bury].
+	Sole bool
+
+	// Stream has what is appended leave by the database's log instead of the table; nil: by the
+	// table. It is for PostgreSQL. See [Leave] for the way back.
+	Stream Stream
+	Meters metric.MeterProvider // of what waits in the log; nil: nowhere
 
 	once sync.Once
 	bell chan struct{}
@@ -85,13 +95,30 @@ func (r *Relay) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.way(ctx, dialect); err != nil {
+		return err
+	}
 	run := &running{Relay: r, dialect: dialect, log: cmp.Or(r.Log, slog.New(slog.DiscardHandler)), idle: cmp.Or(r.Idle, idle)}
 	owner := cmp.Or(r.Owner, rand.Text())
+	work := run.relay
+	if r.Stream != nil {
+		work = run.relayLog
+		end, err := run.measure()
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
+	if r.Sole {
+		if err := lease.Bury(ctx, r.DB, leaseName, owner); err != nil && ctx.Err() == nil && !migrate.Missing(err, "muster_") {
+			run.log.WarnContext(ctx, "the lease of the relay before could not be ended; it will by itself", "error", err)
+		}
+	}
 	for ctx.Err() == nil {
-		err := lease.Run(ctx, r.DB, leaseName, owner, run.relay)
+		err := lease.Run(ctx, r.DB, leaseName, owner, work)
 		switch {
 		case ctx.Err() != nil:
-		case migrate.Missing(err, "muster_"):
+		case migrate.Missing(err, "muster_"), setup(err):
 			return err
 		default:
 			run.log.ErrorContext(ctx, "the outbox's relay failed and will go on", "error", err, "in", run.idle)
@@ -102,6 +129,34 @@ func (r *Relay) Run(ctx context.Context) error {
 }
 
 const leaseName = "outbox"
+
+// way refuses a relay that would not see what is appended.
+func (r *Relay) way(ctx context.Context, dialect tx.Dialect) error {
+	if dialect != tx.Postgres {
+		if r.Stream != nil {
+			return fmt.Errorf("outbox: the relay has a Stream and the database is %s: the log is read of PostgreSQL only, leave Stream out", dialect)
+		}
+		return nil
+	}
+	if r.Stream != nil {
+		return nil
+	}
+	_, there, err := entryOf(ctx, r.DB)
+	switch {
+	case migrate.Missing(err, "muster_"):
+		return err
+	case err == nil && there:
+		return errors.New("outbox: the events of this database leave by its log, which a relay without a Stream does not read: give it one " +
+			"(drivers/postgres/logical), or go back to the table by outbox.Leave")
+	default:
+		return nil // the database's failures are met again, and borne
+	}
+}
+
+func setup(err error) bool {
+	_, ok := errors.AsType[*SetupError](err)
+	return ok
+}
 
 // running is a relay at work.
 type running struct {
@@ -123,7 +178,7 @@ func (r *running) relay(ctx context.Context, h lease.Held) error {
 		}
 		bell := r.rung()
 		if failed != nil {
-			r.log.WarnContext(ctx, "the broker does not take events, they are kept and will be tried again", "error", failed, "in", pause)
+			r.away(ctx, failed, pause)
 			bell = nil // more messages do not mend it
 		} else if moved > 0 {
 			pause = busy
@@ -135,6 +190,12 @@ func (r *running) relay(ctx context.Context, h lease.Held) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+const refusal = "the broker refused an event for good; it holds its key until it is retried or discarded"
+
+func (r *running) away(ctx context.Context, failed error, in time.Duration) {
+	r.log.WarnContext(ctx, "the broker does not take events, they are kept and will be tried again", "error", failed, "in", in)
 }
 
 // pause waits for so long, or for the bell, and returns false when ctx ends.
@@ -185,7 +246,7 @@ func (r *running) pass(ctx context.Context, h lease.Held) (moved int, failed, er
 		return 0, nil, err
 	}
 	for _, row := range refused {
-		r.log.ErrorContext(withTrace(ctx, row.Msg), "the broker refused an event for good; it holds its key until it is retried or discarded",
+		r.log.ErrorContext(withTrace(ctx, row.Msg), refusal,
 			"id", row.id, "event", row.ID, "topic", row.Topic, "key", row.Key, "error", row.refused)
 	}
 	if len(refused) > 0 && (errors.Is(failed, bus.ErrBatch) || errors.Is(failed, bus.ErrBehind)) {

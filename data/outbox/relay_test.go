@@ -19,6 +19,7 @@ import (
 
 // empty is a database whose outbox is; it counts the looks into it.
 func empty(looks *atomic.Int64, fail func() error) dbtest.Fake {
+	var appended atomic.Bool // then its commit may fail, not that of the lease
 	return func(statement string) ([]driver.Value, error) {
 		switch {
 		case strings.HasPrefix(statement, "SELECT held_until"):
@@ -26,7 +27,8 @@ func empty(looks *atomic.Int64, fail func() error) dbtest.Fake {
 		case strings.HasPrefix(statement, "SELECT id"):
 			looks.Add(1)
 			return nil, fail()
-		case strings.HasPrefix(statement, "INSERT INTO muster_outbox"), statement == "COMMIT":
+		case strings.HasPrefix(statement, "INSERT INTO muster_outbox"), statement == "COMMIT" && appended.Load():
+			appended.Store(true)
 			return []driver.Value{int64(1)}, fail()
 		default:
 			return []driver.Value{int64(1)}, nil

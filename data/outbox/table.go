@@ -29,9 +29,9 @@ func (r *running) next(ctx context.Context) (batch []row, err error) {
 	if err := r.DB.QueryRowContext(ctx, `SELECT `+r.dialect.Now()).Scan(&now); err != nil {
 		return nil, explain(err)
 	}
-	rows, err := r.DB.QueryContext(ctx, `SELECT id, topic, key, attributes, data FROM muster_outbox o
-		WHERE error IS NULL AND not_before <= $1 AND (key = '' OR NOT EXISTS (SELECT 1 FROM muster_outbox w
-			WHERE w.key = o.key AND w.id < o.id AND (w.error IS NOT NULL OR w.not_before > 0) AND (w.error IS NOT NULL OR w.not_before > $1)))
+	rows, err := r.DB.QueryContext(ctx, `SELECT id, topic, "key", attributes, data FROM muster_outbox o
+		WHERE error IS NULL AND not_before <= $1 AND ("key" = '' OR NOT EXISTS (SELECT 1 FROM muster_outbox w
+			WHERE w."key" = o."key" AND w.id < o.id AND (w.error IS NOT NULL OR w.not_before > 0) AND (w.error IS NOT NULL OR w.not_before > $1)))
 		ORDER BY id LIMIT $2`, now, Batch)
 	if err != nil {
 		return nil, explain(err)
@@ -91,8 +91,11 @@ func (r *running) settle(ctx context.Context, t tx.Tx, gone []int64, refused []r
 		return fmt.Errorf("outbox: %w", err)
 	}
 	each := `SELECT value FROM json_each($1)`
-	if r.dialect == tx.Postgres {
+	switch r.dialect {
+	case tx.Postgres:
 		each = `SELECT CAST(jsonb_array_elements_text(CAST($1 AS jsonb)) AS bigint)`
+	case tx.MySQL:
+		each = `SELECT value FROM JSON_TABLE($1, '$[*]' COLUMNS (value bigint PATH '$')) AS gone`
 	}
 	if len(gone) > 0 {
 		if _, err := t.ExecContext(ctx, `DELETE FROM muster_outbox WHERE id IN (`+each+`)`, string(ids)); err != nil {

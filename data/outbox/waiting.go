@@ -16,6 +16,7 @@ type Backlog struct {
 	Messages int64         `json:"messages"`  // not published yet, the refused ones included
 	Oldest   time.Duration `json:"oldest_ns"` // since the oldest of them was appended; 0 when there is none
 	Refused  int64         `json:"refused"`   // that the broker refused for good; each holds its key
+	Log      *Log          `json:"log"`       // where messages leave by the log; then the others count what must wait beside it
 }
 
 // Waiting tells how much waits in the outbox of db.
@@ -31,7 +32,10 @@ func Waiting(ctx context.Context, db *sql.DB) (b Backlog, err error) {
 		return b, explain(err)
 	}
 	b.Oldest = time.Duration(max(oldest, 0)) * time.Millisecond
-	return b, nil
+	if dialect == tx.Postgres {
+		b.Log, err = logOf(ctx, db)
+	}
+	return b, err
 }
 
 // Refused is a message that the broker refused for good.
@@ -53,7 +57,7 @@ func ListRefused(ctx context.Context, db *sql.DB, most int) (list []Refused, err
 	if most <= 0 {
 		most = 100
 	}
-	rows, err := db.QueryContext(ctx, `SELECT id, topic, key, attributes, error, created FROM muster_outbox WHERE error IS NOT NULL ORDER BY id LIMIT $1`, most)
+	rows, err := db.QueryContext(ctx, `SELECT id, topic, "key", attributes, error, created FROM muster_outbox WHERE error IS NOT NULL ORDER BY id LIMIT $1`, most)
 	if err != nil {
 		return nil, explain(err)
 	}

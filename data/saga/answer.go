@@ -9,6 +9,7 @@ import (
 
 	"github.com/musterdev/muster/data/saga/internal/plan"
 	"github.com/musterdev/muster/data/saga/internal/table"
+	"github.com/musterdev/muster/data/saga/internal/watch"
 	"github.com/musterdev/muster/data/tx"
 	"github.com/musterdev/muster/problem"
 )
@@ -33,7 +34,7 @@ func (s *Saga[T]) answer(ctx context.Context, t tx.Tx, id, step string, undo boo
 	if d == nil {
 		return problem.New(problem.Unavailable, "saga %s %s has version %d, which this build does not know: answer where it is known", r.Name, r.ID, r.Version)
 	}
-	switch come, err := come(d, r, step, undo); {
+	switch come, err := d.Come(r, step, undo); {
 	case err != nil:
 		return err
 	case !come:
@@ -61,29 +62,12 @@ func (s *Saga[T]) answer(ctx context.Context, t tx.Tx, id, step string, undo boo
 	if err := e.table.Write(ctx, t, from, to, &Event{Outcome: string(o.Kind), Error: o.Text, Why: "answered"}); err != nil {
 		return err
 	}
-	trace.SpanFromContext(ctx).SetAttributes(append(about(from), attribute.String("muster.saga.outcome", string(o.Kind)))...)
+	trace.SpanFromContext(ctx).SetAttributes(append(watch.About(from), attribute.String("muster.saga.outcome", string(o.Kind)))...)
 	e.wakeAfter(ctx)
 	if to.Ended() {
-		tx.AfterCommit(ctx, func() { e.ended(ctx, d, from, to) }) // false: nobody is told
+		tx.AfterCommit(ctx, func() { e.ended(ctx, d, &from, &to) }) // false: nobody is told
 	}
 	return nil
-}
-
-// come reports whether a saga is at the step that an answer is for. It is an error
-// when it has not come there yet.
-func come(d *plan.Definition, r table.Row, step string, undo bool) (bool, error) {
-	i, at := d.Find(step), d.Find(r.Step)
-	switch {
-	case i < 0 || step == table.End:
-		return false, problem.New(problem.InvalidArgument, "saga %s version %d has no step %q", r.Name, r.Version, step)
-	case r.Ended(), r.Undoing && !undo:
-		return false, nil
-	case r.Undoing == undo && i == at:
-		return true, nil
-	case !undo && i < at, undo && r.Undoing && (i > at || r.Step == table.End):
-		return false, nil
-	}
-	return false, problem.New(problem.FailedPrecondition, "saga %s %s is at step %s: there is nothing to answer for step %s yet", r.Name, r.ID, r.Place(), step)
 }
 
 // changed is the data after an update.

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/musterdev/muster/data/saga/internal/plan"
+	"github.com/musterdev/muster/data/saga/internal/table"
 )
 
 // How an engine stops, counted from the end of its context. Who ends the process waits
@@ -70,4 +73,12 @@ func (r *run) finish(cut, closeBooks context.CancelFunc) error {
 		left, more = left[:most], fmt.Sprintf(", and %d more", n-most)
 	}
 	return fmt.Errorf("saga: %d steps did not end within %s, though their contexts did: %s%s: have them heed their contexts", n, patient, strings.Join(left, ", "), more)
+}
+
+// ended tells that a saga has ended, if it has.
+func (e *Engine) ended(ctx context.Context, d *plan.Definition, from, to *table.Row) {
+	e.meters.Ended(ctx, from, to)
+	if d.Ended != nil && to.Ended() && !from.Ended() {
+		d.Ended(to.ID, to.State)
+	}
 }

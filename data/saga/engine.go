@@ -13,10 +13,11 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/musterdev/muster/data/saga/internal/hold"
 	"github.com/musterdev/muster/data/saga/internal/plan"
 	"github.com/musterdev/muster/data/saga/internal/table"
+	"github.com/musterdev/muster/data/saga/internal/watch"
 	"github.com/musterdev/muster/data/tx"
 )
 
@@ -40,6 +41,13 @@ type Config struct {
 	// Keep where that is shorter. 0: 30 days; negative: for ever. Of several engines on one
 	// database that know a name the shortest Keep decides.
 	Keep time.Duration
+	// Sole says that no two processes of this Owner live at the same time, as their supervisor
+	// starts one only after the end of the one before. Then an engine that begins to run takes
+	// over at once what the one before held, in place of when its lease has ended. Where that is
+	// not so nothing is done twice that would not be otherwise, as the fence decides; but what
+	// the other holds is taken from it each time.
+	Sole bool
+	Hold Hold // when a step at which many sagas fail is held for all
 }
 
 // Engine carries on the sagas of one database that its build knows. It is safe for
@@ -51,12 +59,15 @@ type Engine struct {
 	owner   string
 	workers int
 	log     *slog.Logger
-	tracer  trace.Tracer
-	meters  meters
+	tracer  trace.Tracer // nil: nobody looks
+	meters  watch.Meters
 	defs    map[table.Version]*plan.Definition
 	known   []table.Version
 	heirs   map[table.Version]*plan.Definition // of versions that have no definition of their own any more
 	keepFor time.Duration
+	sole    bool
+	hold    Hold
+	holds   hold.View
 	wake    chan struct{}
 	running atomic.Bool
 	active  atomic.Pointer[run] // nil while none is running
@@ -77,7 +88,7 @@ func New(db *sql.DB, cfg Config, sagas ...Definition) (*Engine, error) {
 	e := &Engine{
 		db: db, table: rows, owner: plan.Clip(cfg.Owner), workers: cfg.Workers, log: cfg.Log,
 		defs: map[table.Version]*plan.Definition{}, heirs: map[table.Version]*plan.Definition{}, wake: make(chan struct{}, 1),
-		keepFor: cmp.Or(cfg.Keep, table.Keep),
+		keepFor: cmp.Or(cfg.Keep, table.Keep), sole: cfg.Sole && cfg.Owner != "", hold: cfg.Hold.orDefault(),
 	}
 	if e.owner == "" {
 		e.owner = "engine-" + rand.Text()
@@ -88,10 +99,10 @@ func New(db *sql.DB, cfg Config, sagas ...Definition) (*Engine, error) {
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.Traces == nil {
-		cfg.Traces = noop.NewTracerProvider()
+	if cfg.Traces != nil {
+		e.tracer = cfg.Traces.Tracer(watch.Scope)
 	}
-	e.tracer, e.meters = cfg.Traces.Tracer(scope), newMeters(cfg.Meters)
+	e.meters = watch.NewMeters(cfg.Meters)
 	var wrong []error
 	for i, s := range sagas {
 		if s == nil {

@@ -37,7 +37,7 @@ type (
 // MaxData is the most bytes that a saga's data may have as they are written.
 const MaxData = table.MaxData
 
-// Migrate creates the tables muster_saga and muster_saga_step in db or brings them up
+// Migrate creates the tables of sagas, muster_saga and others that begin so, in db or brings them up
 // to date. Their version is kept apart from those of the service's own migrations.
 // Any number of processes may call it at the same time.
 func Migrate(ctx context.Context, db *sql.DB) error { return table.Migrate(ctx, db) }

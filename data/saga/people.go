@@ -71,7 +71,7 @@ func (e *Engine) change(ctx context.Context, name, id string, n Note, what, outc
 			return err
 		}
 		to.Owner, to.Fence = "", r.Fence+1
-		tx.AfterCommit(ctx, func() { e.ended(ctx, d, r, to) }) // it is tx.Do's
+		tx.AfterCommit(ctx, func() { e.ended(ctx, d, &r, &to) }) // it is tx.Do's
 		return e.table.Write(ctx, t, r, to, &Event{Outcome: outcome, Error: r.Err, By: n.By, Why: n.Why})
 	})
 	if err != nil {

@@ -133,13 +133,28 @@ func (c Call) Owner() string { return c.Saga + "/" + c.ID }
 
 type callKey struct{}
 
+// called is a context of one try of a step.
+type called struct {
+	context.Context //nolint:containedctx // it is one
+
+	call   Call
+	reason string
+}
+
+// Value returns what StepOf and Reason look for, and else a value of the context that this one was made from.
+func (c called) Value(key any) any {
+	switch key.(type) {
+	case callKey:
+		return c.call
+	case reasonKey:
+		return c.reason
+	}
+	return c.Context.Value(key)
+}
+
 // StepOf returns the step that ctx, or the context it was made from, was given to. ok
 // is false outside of steps.
 func StepOf(ctx context.Context) (c Call, ok bool) {
 	c, ok = ctx.Value(callKey{}).(Call)
 	return c, ok
-}
-
-func withCall(ctx context.Context, c Call) context.Context {
-	return context.WithValue(ctx, callKey{}, c)
 }

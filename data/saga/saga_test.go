@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/musterdev/muster/data/saga/internal/rhythm"
 	"github.com/musterdev/muster/data/saga/internal/table"
 	"github.com/musterdev/muster/data/tx"
 )
@@ -128,7 +129,7 @@ func TestKeysTellStepsAndDirectionsApart(t *testing.T) {
 	if c.Key() == undo.Key() || len(undo.Key()) > 255 {
 		t.Errorf("%q, %q", c.Key(), undo.Key())
 	}
-	if got, ok := StepOf(withCall(t.Context(), c)); !ok || got != c {
+	if got, ok := StepOf(called{t.Context(), c, ""}); !ok || got != c {
 		t.Errorf("%+v", got)
 	}
 	if _, ok := StepOf(t.Context()); ok {
@@ -137,10 +138,10 @@ func TestKeysTellStepsAndDirectionsApart(t *testing.T) {
 }
 
 func TestPace(t *testing.T) {
-	p := pace{}
+	p := rhythm.Pace{}
 	var waits []time.Duration
 	for range 7 {
-		waits = append(waits, p.next(table.Window, false, false))
+		waits = append(waits, p.Next(table.Window, false, false))
 	}
 	ms := time.Millisecond
 	for i, want := range []time.Duration{50 * ms, 100 * ms, 200 * ms, 400 * ms, 800 * ms, time.Second, time.Second} {
@@ -158,12 +159,12 @@ func TestPace(t *testing.T) {
 		{0, false, true, time.Second},      // not asked
 		{table.Window, true, false, 50 * ms},
 	} {
-		if got := p.next(tc.due, tc.found, tc.blind); got != tc.want {
+		if got := p.Next(tc.due, tc.found, tc.blind); got != tc.want {
 			t.Errorf("%+v: %s", tc, got)
 		}
 	}
-	p.woken()
-	if got := p.next(table.Window, false, false); got != 50*ms {
+	p.Woken()
+	if got := p.Next(table.Window, false, false); got != 50*ms {
 		t.Errorf("woken: %s", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/musterdev/muster/data/saga/internal/table"
+	"github.com/musterdev/muster/data/saga/internal/watch"
 	"github.com/musterdev/muster/data/tx"
 	"github.com/musterdev/muster/problem"
 )
@@ -63,7 +64,8 @@ func (s *Saga[T]) Begin(ctx context.Context, id string, data T) error {
 	}
 	r := e.active.Load()
 	if r == nil || !r.held.Reserve(r.workers, &r.worker) {
-		if err := e.table.Open(ctx, first); err != nil {
+		row := first // so that only this one goes to the heap
+		if err := e.table.Open(ctx, &row); err != nil {
 			return err
 		}
 		e.Wake()
@@ -88,7 +90,7 @@ func (s *Saga[T]) first(ctx context.Context, id string, data T) (*Engine, table.
 		return nil, table.Row{}, err
 	}
 	d := e.defs[table.Version{Name: s.Name, Number: s.Version}]
-	return e, table.Row{Name: s.Name, ID: id, Version: s.Version, State: Running, Step: d.Steps[0].Name, Data: recorded, Trace: traceOf(ctx)}, nil
+	return e, table.Row{Name: s.Name, ID: id, Version: s.Version, State: Running, Step: d.Steps[0].Name, Data: recorded, Trace: watch.TraceOf(ctx)}, nil
 }
 
 // Answer ends the Do of a step that returned [Wait], in the caller's transaction: nil

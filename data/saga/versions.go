@@ -8,6 +8,7 @@ import (
 
 	"github.com/musterdev/muster/data/saga/internal/plan"
 	"github.com/musterdev/muster/data/saga/internal/table"
+	"github.com/musterdev/muster/data/saga/internal/watch"
 	"github.com/musterdev/muster/data/tx"
 	"github.com/musterdev/muster/problem"
 )
@@ -94,7 +95,7 @@ func (r *run) upgrade(at table.Row) (*plan.Definition, table.Row, error) {
 		to = at
 		to.State, to.Owner, to.Err, to.Attempts = Paused, "", o.Text, at.Attempts+1
 		why = &Event{Outcome: string(o.Kind), Error: o.Text}
-		r.logOf(at).ErrorContext(withTrace(r.steps, at.Trace), "saga: paused: its upgrade failed", "error", o.Text)
+		r.logOf(&at).ErrorContext(watch.WithTrace(r.steps, at.Trace), "saga: paused: its upgrade failed", "error", o.Text)
 	}
 	if err := r.table.Save(settling{r.writes, r.steps}, at, to, why); err != nil {
 		return d, at, err

@@ -9,7 +9,10 @@ import (
 	"time"
 
 	"github.com/musterdev/muster/data/saga/internal/held"
+	"github.com/musterdev/muster/data/saga/internal/plan"
+	"github.com/musterdev/muster/data/saga/internal/rhythm"
 	"github.com/musterdev/muster/data/saga/internal/table"
+	"github.com/musterdev/muster/data/saga/internal/watch"
 )
 
 // run is one run of an engine.
@@ -22,13 +25,8 @@ type run struct {
 	held   *held.Leases
 	freed  chan struct{}
 	worker sync.WaitGroup
-	idle   chan job // to a worker that has nothing to do
-}
-
-// job is a saga for a worker.
-type job struct {
-	claimed table.Row
-	held    *held.Lease
+	idle   chan *job // to a worker that has nothing to do
+	spare  sync.Pool // jobs of sagas that went well
 }
 
 // Run carries on sagas until ctx ends; then it lets go of what it holds, so that
@@ -56,13 +54,14 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer still()
 	r := &run{
 		Engine: e, name: e.owner + "/" + rand.Text()[:8], until: ctx, steps: steps, writes: writes,
-		held: held.New(), freed: make(chan struct{}, 1), idle: make(chan job),
+		held: held.New(), freed: make(chan struct{}, 1), idle: make(chan *job),
 	}
 	var besides sync.WaitGroup
 	besides.Go(func() { r.keep(beats) })
-	besides.Go(func() { r.sweep(ctx) })
+	besides.Go(func() { rhythm.Sweep(ctx, r.table, r.log, r.keepFor, r.known) })
 	e.active.Store(r)
 	defer e.active.Store(nil)
+	r.bury(ctx)
 	r.claimAll(ctx)
 	r.held.Shut()
 	left := r.finish(cut, closeBooks)
@@ -92,17 +91,30 @@ func until(ctx context.Context, err error) <-chan struct{} {
 // ready fails when the tables are missing. A database that is away is waited for later.
 func (e *Engine) ready(ctx context.Context) error {
 	_, err := e.Counts(ctx)
+	if err == nil {
+		_, err = e.table.Held(ctx)
+	}
 	if err != nil && table.Missing(err) {
 		return err
 	}
 	return nil
 }
 
+// bury has what the process before held taken over at once; see [Config].Sole.
+func (r *run) bury(ctx context.Context) {
+	if !r.sole {
+		return
+	}
+	if err := r.table.Bury(ctx, r.owner+"/"); err != nil && ctx.Err() == nil {
+		r.log.WarnContext(ctx, "saga: the leases of the process before could not be ended; they will by themselves", "error", err)
+	}
+}
+
 // claimAll has free workers carry on what is due, until ctx ends.
 func (r *run) claimAll(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	p := pace{}
+	p := rhythm.Pace{}
 	for {
 		free := r.workers - r.held.Count()
 		var rows []table.Row
@@ -114,9 +126,11 @@ func (r *run) claimAll(ctx context.Context) {
 			if r.held.Suspects() {
 				suspects = 0
 			}
-			rows, err = r.table.Claim(ctx, r.known, r.name, free, suspects)
+			if err = r.look(ctx); err == nil {
+				rows, err = r.table.Claim(ctx, r.known, r.name, free, suspects)
+			}
 			for _, claimed := range rows {
-				r.begin(claimed, asked)
+				r.begin(r.job(claimed), asked)
 			}
 			if err == nil && len(rows) < free {
 				wait, err = r.table.Due(ctx, r.known, r.name, !r.held.Suspects())
@@ -124,7 +138,7 @@ func (r *run) claimAll(ctx context.Context) {
 			r.complain(ctx, &p, err)
 		}
 		full := len(rows) >= free
-		timer.Reset(p.next(wait, len(rows) > 0, full || err != nil))
+		timer.Reset(p.Next(wait, len(rows) > 0, full || err != nil))
 		var freed chan struct{}
 		if full {
 			freed = r.freed
@@ -133,7 +147,7 @@ func (r *run) claimAll(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-r.wake:
-			p.woken()
+			p.Woken()
 		case <-freed:
 		case <-timer.C:
 		}
@@ -141,13 +155,13 @@ func (r *run) claimAll(ctx context.Context) {
 }
 
 // complain logs that the database cannot be asked, not each time.
-func (r *run) complain(ctx context.Context, p *pace, err error) {
+func (r *run) complain(ctx context.Context, p *rhythm.Pace, err error) {
 	if err == nil || ctx.Err() != nil {
-		p.failures = 0
+		p.Failures = 0
 		return
 	}
-	if p.failures++; p.failures%10 == 1 {
-		r.log.WarnContext(ctx, "saga: the database cannot be asked for what is due", "error", err, "failures", p.failures)
+	if p.Failures++; p.Failures%10 == 1 {
+		r.log.WarnContext(ctx, "saga: the database cannot be asked for what is due", "error", err, "failures", p.Failures)
 	}
 }
 
@@ -163,6 +177,10 @@ func (r *run) keep(ctx context.Context) {
 		}
 		if r.held.Count() == 0 {
 			continue
+		}
+		for _, late := range r.held.Overdue(time.Now()) {
+			at := table.Row{Name: late.Name, ID: late.ID, Step: late.Step, Undoing: late.Undoing, Fence: late.Fence}
+			r.logOf(&at).WarnContext(watch.WithTrace(r.steps, late.Trace), "saga: a step goes on after its time: it does not heed its context", "timeout", late.Timeout)
 		}
 		r.beatOnce(ctx)
 	}
@@ -183,60 +201,6 @@ func (r *run) beatOnce(beats context.Context) {
 	}
 }
 
-// open writes a saga that begins as this run's own, for which a worker was reserved, and
-// has it carried on.
-func (r *run) open(ctx context.Context, first table.Row) (err error) {
-	defer func() {
-		r.held.Release(&r.worker)
-		if err != nil {
-			r.free()
-		}
-	}()
-	asked := time.Now()
-	first.Owner, first.Fence, first.Created = r.name, 1, asked.UnixMilli()
-	if err = r.table.Open(ctx, first); err != nil {
-		return err // written nevertheless, it is nobody's, and let go of at the second beat
-	}
-	r.begin(first, asked)
-	return nil
-}
-
-// begin has a worker carry on a saga that was claimed: one that is there, whose stack has grown
-// already, or a new one.
-func (r *run) begin(claimed table.Row, asked time.Time) {
-	j := job{claimed, r.held.Add(claimed, asked)}
-	select {
-	case r.idle <- j:
-	default:
-		r.worker.Go(func() { r.work(j) })
-	}
-}
-
-// work carries on one saga after the other until the run is about to end.
-func (r *run) work(j job) {
-	for {
-		r.carry(j)
-		select {
-		case j = <-r.idle:
-		case <-r.until.Done():
-			return
-		}
-	}
-}
-
-func (r *run) carry(j job) {
-	told := func() {}
-	defer func() {
-		r.held.Remove(j.claimed, j.held)
-		if j.claimed.Lost >= table.Suspect {
-			r.Wake()
-		}
-		r.free()
-		told() // who begins another at once finds the worker free
-	}()
-	told = r.carryOn(j.claimed, j.held)
-}
-
 // free says that a worker is free again.
 func (r *run) free() {
 	select {
@@ -245,58 +209,62 @@ func (r *run) free() {
 	}
 }
 
-// carryOn takes a saga step by step as far as it goes. told is to be called when it is
-// carried on no more.
-func (r *run) carryOn(at table.Row, lease *held.Lease) (told func()) {
-	nobody := func() {}
-	d, at, err := r.upgrade(at)
+// carryOn takes a saga step by step as far as it goes. It returns its definition when all that
+// became of it is recorded: then j says what was last.
+func (r *run) carryOn(j *job) *plan.Definition {
+	at := &j.at
+	d, upgraded, err := r.upgrade(*at)
+	*at = upgraded
 	if err != nil {
 		if !errors.Is(err, table.ErrLost) {
-			r.logOf(at).WarnContext(withTrace(r.steps, at.Trace), "saga: its upgrade could not be recorded; it will be tried again", "error", err)
+			r.logOf(at).WarnContext(watch.WithTrace(r.steps, at.Trace), "saga: its upgrade could not be recorded; it will be tried again", "error", err)
 		}
 		r.leave(at)
-		return nobody
+		return nil
 	}
 	if at.State == table.Paused {
-		return nobody
+		return nil
 	}
-	at = d.Settle(at)
+	*at = d.Settle(*at)
 	suspected := at.Lost >= table.Suspect
 	for {
-		lease.Comes(at)
+		j.lease.Comes(at)
 		if suspected && at.Lost == 0 {
 			suspected = false
 			r.Wake() // the next one that is suspected may be carried on
 		}
 		if at.Lost > 0 {
-			r.logOf(at).WarnContext(withTrace(r.steps, at.Trace), "saga: taken over: its last holder ended in the middle of the step", "in_a_row", at.Lost)
+			r.logOf(at).WarnContext(watch.WithTrace(r.steps, at.Trace), "saga: taken over: its last holder ended in the middle of the step", "in_a_row", at.Lost)
 		}
-		to, err := r.step(d, at, lease)
+		waits, err := r.try(d, j)
+		if waits {
+			return nil
+		}
 		if err != nil {
 			if !errors.Is(err, table.ErrLost) {
-				r.logOf(at).WarnContext(withTrace(r.steps, at.Trace), "saga: what the step came to could not be recorded; it will be tried again", "error", err)
+				r.logOf(at).WarnContext(watch.WithTrace(r.steps, at.Trace), "saga: what the step came to could not be recorded; it will be tried again", "error", err)
 			}
 			r.leave(at)
-			return nobody
+			return nil
 		}
-		if to.After > 0 {
+		if j.to.After > 0 {
 			r.Wake() // to look when it is due
 		}
-		if to.Owner == "" {
-			return func() { r.ended(withTrace(r.steps, at.Trace), d, at, to) }
+		if j.to.Owner == "" {
+			return d
 		}
-		at = to
-		at.Lost = 0 // something is recorded
+		*at = j.to
+		at.Lost, at.Same = 0, false // something is recorded
 	}
 }
 
 // logOf returns a log that says what it is about. It is made when there is something to say.
-func (r *run) logOf(at table.Row) *slog.Logger {
+func (r *run) logOf(at *table.Row) *slog.Logger {
 	return r.log.With("saga", at.Name, "id", at.ID, "step", at.Step, "undo", at.Undoing, "fence", at.Fence)
 }
 
 // leave lets go of a saga after an error, if that can be; else the lease ends.
-func (r *run) leave(at table.Row) {
+func (r *run) leave(at *table.Row) {
 	ctx, cancel := r.settle(r.until)
 	defer cancel()
 	if err := r.table.LetGo(ctx, at.Key(), at.Fence, time.Second); err != nil {

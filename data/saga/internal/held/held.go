@@ -3,7 +3,6 @@
 package held
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -11,55 +10,6 @@ import (
 
 	"github.com/musterdev/muster/data/saga/internal/table"
 )
-
-// Lease is this engine's right to one saga, as far as it knows.
-type Lease struct {
-	fence int64
-
-	mu    sync.Mutex
-	until time.Time
-	at    table.Row   // the step at hand
-	timer *time.Timer // while a Remote step runs
-}
-
-// Renew says that the database extended the lease after the time asked.
-func (l *Lease) Renew(asked time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.until = asked.Add(table.Lease)
-	if l.timer != nil {
-		l.timer.Reset(time.Until(l.until))
-	}
-}
-
-// Comes says that the saga has come to another step, or to another try of it.
-func (l *Lease) Comes(at table.Row) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.at = at
-}
-
-func (l *Lease) place() table.Row {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.at
-}
-
-// Within returns a context that ends, with table.ErrLost as its cause, when the lease does:
-// then another engine may be at the same step.
-func (l *Lease) Within(ctx context.Context) (leased context.Context, stop func()) {
-	leased, cancel := context.WithCancelCause(ctx)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.timer = time.AfterFunc(time.Until(l.until), func() { cancel(table.ErrLost) })
-	return leased, func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.timer.Stop()
-		l.timer = nil
-		cancel(nil)
-	}
-}
 
 // Leases are what one run of an engine holds.
 type Leases struct {
@@ -73,13 +23,13 @@ type Leases struct {
 // New returns no leases.
 func New() *Leases { return &Leases{list: map[table.Key]*Lease{}} }
 
-// Add takes up a saga that was claimed at the time asked.
-func (l *Leases) Add(r table.Row, asked time.Time) *Lease {
+// Add takes up a saga that was claimed at the time asked. one is its lease from now on.
+func (l *Leases) Add(one *Lease, r *table.Row, asked time.Time) {
+	one.Comes(r)
+	one.Renew(asked)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	one := &Lease{fence: r.Fence, until: asked.Add(table.Lease), at: r}
 	l.list[r.Key()] = one
-	return one
 }
 
 // Reserve keeps a worker free for a saga that begins, unless all have something to do or
@@ -111,7 +61,7 @@ func (l *Leases) Shut() {
 }
 
 // Remove forgets one that is carried on no more.
-func (l *Leases) Remove(r table.Row, one *Lease) {
+func (l *Leases) Remove(r *table.Row, one *Lease) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if k := r.Key(); l.list[k] == one {
@@ -145,7 +95,8 @@ func (l *Leases) Places() []string {
 	var list []string
 	for _, one := range l.list {
 		at := one.place()
-		list = append(list, fmt.Sprintf("%s %s at step %s", at.Name, at.ID, at.Place()))
+		step := table.Row{Step: at.Step, Undoing: at.Undoing}
+		list = append(list, fmt.Sprintf("%s %s at step %s", at.Name, at.ID, step.Place()))
 	}
 	slices.Sort(list)
 	return list
@@ -159,7 +110,7 @@ func (l *Leases) Renew(fences map[table.Key]int64, asked time.Time) map[table.Ke
 	defer l.mu.Unlock()
 	strays, lost := map[table.Key]int64{}, map[table.Key]int64{}
 	for k, fence := range fences {
-		if one := l.list[k]; one != nil && one.fence == fence {
+		if one := l.list[k]; one != nil && one.place().Fence == fence {
 			one.Renew(asked)
 			continue
 		}
@@ -171,4 +122,23 @@ func (l *Leases) Renew(fences map[table.Key]int64, asked time.Time) map[table.Ke
 	}
 	l.strays = strays
 	return lost
+}
+
+// Overdue is a try that goes on after its time, and how long it may have taken.
+type Overdue struct {
+	Place
+
+	Timeout time.Duration
+}
+
+// Overdue returns tries that go on after their time, each once.
+func (l *Leases) Overdue(now time.Time) (list []Overdue) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, one := range l.list {
+		if late, is := one.overdue(now); is {
+			list = append(list, late)
+		}
+	}
+	return list
 }

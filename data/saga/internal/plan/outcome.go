@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/musterdev/muster/data/saga/internal/table"
 	"github.com/musterdev/muster/data/tx"
 	"github.com/musterdev/muster/problem"
 )
@@ -68,6 +69,10 @@ func Judge(err error) Outcome {
 		return Outcome{Kind: own.Kind, Text: Clip(err.Error()), After: own.After, Sure: own.Kind == Rejected || own.Kind == Retry, Stack: own.Stack}
 	}
 	o := Outcome{Kind: Fault, Text: Clip(err.Error())}
+	if errors.Is(err, table.ErrLost) { // the cause of the context's end: what was asked of others may have been done
+		o.Kind = Unknown
+		return o
+	}
 	if tx.IsRetryable(err) { // a deadlock is nobody's mistake
 		o.Kind = Retry
 		return o

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/musterdev/muster/data/saga/internal/table"
 	"github.com/musterdev/muster/problem"
 )
 
@@ -48,6 +49,8 @@ func TestJudge(t *testing.T) {
 		{problem.New(problem.ResourceExhausted, "x"), Retry, false, 0},
 		{context.Canceled, Retry, false, 0},
 		{context.DeadlineExceeded, Unknown, false, 0},
+		{table.ErrLost, Unknown, false, 0}, // why the context ended, as a client tells it
+		{fmt.Errorf("bank: %w", table.ErrLost), Unknown, false, 0},
 		{problem.New(problem.Unknown, "x"), Unknown, false, 0},
 		{problem.New(problem.Internal, "x"), Fault, false, 0},
 		{problem.New(problem.Unimplemented, "x"), Fault, false, 0},

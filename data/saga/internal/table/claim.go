@@ -2,10 +2,13 @@ package table
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/musterdev/muster/data/tx"
 )
 
 // Version names a definition.
@@ -39,6 +42,9 @@ const Suspect = 3
 // Claim takes up to most sagas that are due and that nobody holds, of them up to
 // suspects that are suspected.
 func (s *Table) Claim(ctx context.Context, versions []Version, owner string, most, suspects int) (rows []Row, err error) {
+	if s.dialect == tx.MySQL {
+		return s.claimApart(ctx, versions, owner, most, suspects)
+	}
 	condition, args := these(versions, 3)
 	// Those who lost a holder are about to be carried on, so that the state need not be asked.
 	found, err := s.db.QueryContext(ctx, s.sql(`WITH suspected AS MATERIALIZED (SELECT name, id FROM muster_saga
@@ -73,6 +79,9 @@ const Window = time.Second
 // Due returns how long it is until a saga that others let go of, or hold without a
 // sign, can be claimed; Window when it is longer. suspects: those who are suspected too.
 func (s *Table) Due(ctx context.Context, versions []Version, owner string, suspects bool) (time.Duration, error) {
+	if s.dialect == tx.MySQL {
+		return s.soonApart(ctx, versions, owner, suspects)
+	}
 	condition, args := these(versions, 3)
 	var in *int64
 	// No more are asked than tell enough; how many that is, is kept from PostgreSQL: see these.
@@ -87,12 +96,20 @@ func (s *Table) Due(ctx context.Context, versions []Version, owner string, suspe
 	return min(Window, time.Duration(*in)*time.Millisecond), nil
 }
 
-// Beat extends the leases of all that owner holds and returns what that is: the fence
-// of each. Those that its own transactions have locked are left out; they are safe.
+// fresh is how much is left of a lease that needs no beat: a saga that goes from step to step is not
+// written for that besides.
+const fresh = Lease - 700*time.Millisecond
+
+// Beat extends the leases of all that owner holds, but for those that were extended just now, and
+// returns what that is: the fence of each. Those that its own transactions have locked are
+// left out; they are safe.
 func (s *Table) Beat(ctx context.Context, owner string) (fences map[Key]int64, err error) {
+	if s.dialect == tx.MySQL {
+		return s.beatApart(ctx, owner)
+	}
 	found, err := s.db.QueryContext(ctx, s.sql(`WITH own AS MATERIALIZED (SELECT name, id FROM muster_saga WHERE owner = $1 AND owner <> ''
-			ORDER BY next_at LIMIT (SELECT 1000000) SKIP)
-		UPDATE muster_saga SET leased_until = NOW + LEASE WHERE (name, id) IN (SELECT name, id FROM own) RETURNING name, id, fence`), owner)
+			AND leased_until <= NOW + $2 ORDER BY next_at LIMIT (SELECT 1000000) SKIP)
+		UPDATE muster_saga SET leased_until = NOW + LEASE WHERE (name, id) IN (SELECT name, id FROM own) RETURNING name, id, fence`), owner, fresh.Milliseconds())
 	if err != nil {
 		return nil, explain(err)
 	}
@@ -121,7 +138,9 @@ func (s *Table) LetGo(ctx context.Context, k Key, fence int64, after time.Durati
 
 // LetAllGo ends all leases of an owner.
 func (s *Table) LetAllGo(ctx context.Context, owner string) error {
-	_, err := s.db.ExecContext(ctx, `UPDATE muster_saga SET owner = '', leased_until = 0, doubt = CASE WHEN doubt = 0 THEN 2 ELSE doubt END
-		WHERE owner = $1`, owner)
-	return explain(err)
+	return explain(tx.Again(ctx, s.db, func(ctx context.Context, t *sql.Tx) error {
+		_, err := t.ExecContext(ctx, `UPDATE muster_saga SET owner = '', leased_until = 0, doubt = CASE WHEN doubt = 0 THEN 2 ELSE doubt END
+			WHERE owner = $1`, owner)
+		return err
+	}))
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/musterdev/muster/problem"
 )
@@ -78,31 +77,13 @@ func (s *Table) Show(ctx context.Context, name, id string, settle func(Row) (r R
 	}
 	// That it was started is told by its row. What was written before this was so has an event of it.
 	if h := detail.History; len(h) == 0 || h[0].Seq > 1 {
-		begun := Event{Seq: 1, Step: r.Step, Direction: direction(Row{}), Outcome: "started", At: detail.Created}
+		begun := Event{Seq: 1, Step: r.Step, Direction: direction(&Row{}), Outcome: "started", At: detail.Created}
 		if len(h) > 0 {
 			begun.Step = h[0].Step
 		}
 		detail.History = slices.Insert(h, 0, begun)
 	}
 	return detail, nil
-}
-
-func (s *Table) history(ctx context.Context, name, id string) (events []Event, err error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT seq, step, direction, outcome, error, who, why, at FROM muster_saga_step WHERE name = $1 AND id = $2 ORDER BY seq`, name, id)
-	if err != nil {
-		return nil, explain(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var ev Event
-		var at int64
-		if err := rows.Scan(&ev.Seq, &ev.Step, &ev.Direction, &ev.Outcome, &ev.Error, &ev.By, &ev.Why, &at); err != nil {
-			return nil, explain(err)
-		}
-		ev.At = time.UnixMilli(at).UTC()
-		events = append(events, ev)
-	}
-	return events, explain(rows.Err())
 }
 
 // Counts returns how many sagas there are, by name, version and state.

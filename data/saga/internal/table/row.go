@@ -31,6 +31,7 @@ type Row struct {
 	Doubt            bool
 	Abandoned        bool // its last holder left it in the middle of its step
 	Data             []byte
+	Same             bool // of a saga that is to be written: its data are those that the table has
 	Fence            int64
 	Owner            string
 	Held             bool // by its owner, at the time it was read

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/musterdev/muster/data/group"
@@ -25,8 +26,9 @@ type Table struct {
 	db      *sql.DB
 	dialect tx.Dialect
 	said    statements
-	moves   group.Lane[*move]
-	starts  group.Lane[Row]
+	moves   group.Lane[*Move]
+	starts  group.Lane[*Row]
+	clashes atomic.Int32 // how many groups that begin are to be wary
 }
 
 // Of returns the tables in db.
@@ -47,14 +49,18 @@ func Of(db *sql.DB) (*Table, error) {
 // ErrNoDB says that there is no database.
 var ErrNoDB = errors.New("saga: the database is nil: open it before")
 
-// sql writes the clock, the lease and what only PostgreSQL knows into a statement.
+// sql writes the clock, the lease and what SQLite does not know into a statement.
 func (s *Table) sql(query string) string {
-	lock, skip := "", ""
-	if s.dialect == tx.Postgres { // SQLite has one writer at a time
-		lock, skip = "FOR UPDATE", "FOR UPDATE SKIP LOCKED"
+	lock, skip := "FOR UPDATE", "FOR UPDATE SKIP LOCKED"
+	now := "(SELECT " + s.dialect.Now() + ")" // evaluated once, so that an index can serve it
+	switch s.dialect {
+	case tx.SQLite: // it has one writer at a time
+		lock, skip = "", ""
+	case tx.MySQL:
+		now = started
 	}
 	return strings.NewReplacer(
-		"NOW", "(SELECT "+s.dialect.Now()+")", // evaluated once, so that an index can serve it
+		"NOW", now,
 		"LEASE", strconv.FormatInt(Lease.Milliseconds(), 10),
 		"SKIP", skip, "LOCK", lock,
 		"COLUMNS", `name, id, version, state, undoing, step, attempts, faults, doubt, data, fence, owner,

@@ -20,9 +20,9 @@ func (s *Table) Sweep(ctx context.Context, olderThan time.Duration, names ...str
 	const batch = 200 // so that no lock is held for long
 	for total := int64(0); ; {
 		var n int64
-		err := tx.Do(ctx, s.db, func(ctx context.Context, t *sql.Tx) error {
-			keys, err := s.old(ctx, t, olderThan, batch, names)
-			for _, k := range keys {
+		err := tx.Again(ctx, s.db, func(ctx context.Context, t *sql.Tx) error {
+			old, err := s.old(ctx, t, olderThan, batch, names)
+			for _, k := range old {
 				for _, remove := range []string{
 					`DELETE FROM muster_saga_step WHERE name = $1 AND id = $2`,
 					`DELETE FROM muster_saga WHERE name = $1 AND id = $2`,
@@ -31,7 +31,7 @@ func (s *Table) Sweep(ctx context.Context, olderThan time.Duration, names ...str
 					err = errors.Join(err, wrong)
 				}
 			}
-			n = int64(len(keys))
+			n = int64(len(old))
 			return explain(err)
 		})
 		if err != nil {
@@ -44,7 +44,7 @@ func (s *Table) Sweep(ctx context.Context, olderThan time.Duration, names ...str
 }
 
 // old returns sagas that ended before, locked where the engine below can.
-func (s *Table) old(ctx context.Context, t tx.Tx, olderThan time.Duration, most int, names []string) (keys []Key, err error) {
+func (s *Table) old(ctx context.Context, t tx.Tx, olderThan time.Duration, most int, names []string) ([]Key, error) {
 	condition, args := "", []any{olderThan.Milliseconds(), most}
 	if len(names) > 0 {
 		places := make([]string, len(names))
@@ -54,18 +54,6 @@ func (s *Table) old(ctx context.Context, t tx.Tx, olderThan time.Duration, most 
 		}
 		condition = "AND name || '' IN (" + strings.Join(places, ", ") + ")"
 	}
-	rows, err := t.QueryContext(ctx, s.sql(`SELECT name, id FROM muster_saga
-		WHERE state IN ('completed', 'compensated') AND ended < NOW - $1 `+condition+` LIMIT $2 SKIP`), args...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var k Key
-		if err := rows.Scan(&k.Name, &k.ID); err != nil {
-			return nil, err
-		}
-		keys = append(keys, k)
-	}
-	return keys, rows.Err()
+	return keys(t.QueryContext(ctx, s.sql(`SELECT name, id FROM muster_saga
+		WHERE state IN ('completed', 'compensated') AND ended < NOW - $1 `+condition+` LIMIT $2 SKIP`), args...))
 }

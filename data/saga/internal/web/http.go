@@ -17,14 +17,24 @@ import (
 
 // Listing is the answer to GET /.muster/sagas.
 type Listing struct {
-	Sagas  []table.Entry `json:"sagas"`
-	Counts []table.Count `json:"counts"` // of all, whatever the filter
+	Sagas       []table.Entry `json:"sagas"`
+	Counts      []table.Count `json:"counts"`      // of all, whatever the filter
+	Held        []table.Held  `json:"held"`        // steps, whatever the filter
+	Definitions []Known       `json:"definitions"` // that this build carries on, whatever the filter, sorted
+}
+
+// Known is a definition of a build.
+type Known struct {
+	Name    string   `json:"name"`
+	Version int      `json:"version"`
+	Steps   []string `json:"steps"` // in their order
 }
 
 const root = "/.muster/sagas"
 
 // Engine is what is asked.
 type Engine interface {
+	Known() []Known
 	List(ctx context.Context, f table.Filter) ([]table.Entry, error)
 	Counts(ctx context.Context) ([]table.Count, error)
 	Show(ctx context.Context, name, id string) (table.Detail, error)
@@ -32,6 +42,19 @@ type Engine interface {
 	Edit(ctx context.Context, name, id string, ed Edited) error
 	RetryAll(ctx context.Context, b Bulk) (Bulked, error)
 	Check(ctx context.Context) ([]plan.Stranded, error)
+	Held(ctx context.Context) ([]table.Held, error)
+	ResumeStep(ctx context.Context, o Resume) (Resumed, error)
+}
+
+// Resume says which step is to be lifted.
+type Resume struct {
+	plan.Note
+	table.At
+}
+
+// Resumed is what became of that.
+type Resumed struct {
+	Sagas int64 `json:"sagas"` // that waited at the step, and go on
 }
 
 // Edited are a saga's data as a person wants them.
@@ -90,6 +113,17 @@ func Handler(e Engine) http.Handler {
 		}
 		return e.RetryAll(r.Context(), b)
 	})
+	handle(root+"/-/steps", http.MethodGet, func(r *http.Request) (any, error) {
+		list, err := e.Held(r.Context())
+		return append([]table.Held{}, list...), err
+	})
+	handle(root+"/-/resume", http.MethodPost, func(r *http.Request) (any, error) {
+		var o Resume
+		if err := read(r, &o, maxNote); err != nil {
+			return nil, err
+		}
+		return e.ResumeStep(r.Context(), o)
+	})
 	handle(root+"/{name}/{id}", http.MethodGet, func(r *http.Request) (any, error) {
 		return e.Show(r.Context(), r.PathValue("name"), r.PathValue("id"))
 	})
@@ -141,7 +175,11 @@ func listing(e Engine, r *http.Request) (Listing, error) {
 	if counts == nil {
 		counts = []table.Count{}
 	}
-	return Listing{Sagas: entries, Counts: counts}, err
+	if err != nil {
+		return Listing{}, err
+	}
+	held, err := e.Held(r.Context())
+	return Listing{Sagas: entries, Counts: counts, Held: append([]table.Held{}, held...), Definitions: e.Known()}, err
 }
 
 func act(e Engine, r *http.Request) (table.Detail, error) {

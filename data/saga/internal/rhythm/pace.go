@@ -1,4 +1,4 @@
-package saga
+package rhythm
 
 import "time"
 
@@ -8,18 +8,19 @@ const (
 	maxPoll = time.Second
 )
 
-// pace says when to look again: often after there was something to do, then less and
+// Pace says when to look again: often after there was something to do, then less and
 // less; and in time for what is due.
-type pace struct {
+type Pace struct {
 	idle     time.Duration
-	failures int // to ask the database, in a row
+	Failures int // to ask the database, in a row
 }
 
-func (p *pace) woken() { p.idle = 0 }
+// Woken says that there is something to do.
+func (p *Pace) Woken() { p.idle = 0 }
 
-// next returns how long to wait, when due is what the table says; found: there was
+// Next returns how long to wait, when due is what the table says; found: there was
 // something to do; blind: the table said nothing.
-func (p *pace) next(due time.Duration, found, blind bool) time.Duration {
+func (p *Pace) Next(due time.Duration, found, blind bool) time.Duration {
 	if found {
 		p.idle = 0
 	}

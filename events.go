@@ -28,6 +28,14 @@ type BusDriver interface {
 	OpenBus(ctx context.Context, url, client string, log *slog.Logger) (bus.Broker, error)
 }
 
+// OutboxDriver has the outboxes of databases leave by their logs, see outbox.Stream. It is for whoever
+// passes it to With.
+type OutboxDriver interface {
+	Driver
+	OutboxSchemes() []string // of the DATABASE_URLs that it is for; others keep the table
+	OutboxStream(url string, log *slog.Logger) (outbox.Stream, error)
+}
+
 // subscription is a handler that app.On was given.
 type subscription struct {
 	pattern string
@@ -50,7 +58,7 @@ func (a *App) Bus() (bus.Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	broker, err := driver.OpenBus(a.ctx, a.settings.BusURL, a.Instance(), a.Log())
+	broker, err := a.options.openBus(a.ctx, driver, a.settings.BusURL, a.Instance(), a.Log())
 	if err != nil {
 		return nil, fmt.Errorf("MUSTER_BUS_URL: %w", err)
 	}
@@ -83,7 +91,14 @@ func (a *App) Outbox() error {
 	if err := outbox.Migrate(a.ctx, db); err != nil {
 		return fmt.Errorf("the outbox of %q: %w", a.Name(), err)
 	}
-	relay := &outbox.Relay{DB: db, Publisher: bus.Traced(broker, a.telemetry.Traces), Source: "/" + a.Name(), Owner: a.Instance(), Log: a.Log()}
+	stream, err := a.options.outbox(a.settings.DatabaseURL, a.Log())
+	if err != nil {
+		return fmt.Errorf("the outbox of %q: %w", a.Name(), err)
+	}
+	relay := &outbox.Relay{
+		DB: db, Publisher: bus.Traced(broker, a.telemetry.Traces), Source: "/" + a.Name(), Owner: a.Instance(), Sole: a.settings.Lease != "", Log: a.Log(),
+		Stream: stream, Meters: a.telemetry.Meters,
+	}
 	if !a.relays(relay) {
 		return nil
 	}
@@ -114,7 +129,7 @@ func (a *App) Sagas(sagas ...saga.Definition) (*saga.Engine, error) {
 	if err := saga.Migrate(a.ctx, db); err != nil {
 		return nil, fmt.Errorf("the sagas of %q: %w", a.Name(), err)
 	}
-	engine, err := saga.New(db, saga.Config{Owner: a.Instance(), Log: a.Log(), Traces: a.telemetry.Traces, Meters: a.telemetry.Meters}, sagas...)
+	engine, err := saga.New(db, saga.Config{Owner: a.Instance(), Sole: a.settings.Lease != "", Log: a.Log(), Traces: a.telemetry.Traces, Meters: a.telemetry.Meters}, sagas...)
 	if err != nil {
 		return nil, err
 	}
@@ -208,6 +223,17 @@ func (a *App) withinHTTP(next http.Handler) http.Handler {
 
 func (a *App) withinUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	return handle(a.within(ctx), req)
+}
+
+// outbox returns the way out of a database's outbox; nil is the table.
+func (o *options) outbox(url string, log *slog.Logger) (outbox.Stream, error) {
+	scheme, _, _ := strings.Cut(url, ":")
+	for _, d := range o.drivers {
+		if b, ok := d.(OutboxDriver); ok && slices.Contains(b.OutboxSchemes(), scheme) {
+			return b.OutboxStream(url, log)
+		}
+	}
+	return nil, nil //nolint:nilnil // the table is no error
 }
 
 func (o *options) bus(url string) (BusDriver, error) {

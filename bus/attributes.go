@@ -30,14 +30,39 @@ const (
 	attrData        = "data" // not an attribute, and no extension may be called so
 )
 
-// texts returns where the attributes of a message that are plain text are kept.
-func texts(m *Msg) map[string]*string {
-	return map[string]*string{
-		attrID: &m.ID, attrSource: &m.Source, attrType: &m.Topic, attrSubject: &m.Subject,
-		attrContentType: &m.ContentType, attrSchema: &m.Schema, attrKey: &m.Key, attrSequence: &m.Sequence,
-		attrCausation: &m.Causation, attrCorrelation: &m.Correlation,
-		attrTraceParent: &m.TraceParent, attrTraceState: &m.TraceState,
+// text is an attribute that is plain text, and where it is kept.
+type text struct {
+	name  string
+	value *string
+}
+
+// texts returns where the attributes of a message that are plain text are kept. It is an array, for a map
+// would be made for each message several times.
+func texts(m *Msg) [12]text {
+	return [...]text{
+		{attrID, &m.ID},
+		{attrSource, &m.Source},
+		{attrType, &m.Topic},
+		{attrSubject, &m.Subject},
+		{attrContentType, &m.ContentType},
+		{attrSchema, &m.Schema},
+		{attrKey, &m.Key},
+		{attrSequence, &m.Sequence},
+		{attrCausation, &m.Causation},
+		{attrCorrelation, &m.Correlation},
+		{attrTraceParent, &m.TraceParent},
+		{attrTraceState, &m.TraceState},
 	}
+}
+
+// find returns where the text of that name is kept, nil for none.
+func find(kept *[12]text, name string) *string {
+	for i := range kept {
+		if kept[i].name == name {
+			return kept[i].value
+		}
+	}
+	return nil
 }
 
 // isAttribute reports whether a name is one of a field of Msg, or CloudEvents' own.
@@ -46,8 +71,8 @@ func isAttribute(name string) bool {
 	case attrSpecVersion, attrTime, attrNotBefore, attrData, "data_base64", "database64":
 		return true
 	}
-	_, ok := texts(new(Msg))[name]
-	return ok
+	kept := texts(new(Msg))
+	return find(&kept, name) != nil
 }
 
 // Attributes returns the CloudEvents attributes of a message, which are what every
@@ -55,9 +80,9 @@ func isAttribute(name string) bool {
 // 3339. What is empty is left out. The map is the caller's.
 func (m Msg) Attributes() map[string]string {
 	all := map[string]string{attrSpecVersion: SpecVersion}
-	for name, value := range texts(&m) {
-		if *value != "" {
-			all[name] = *value
+	for _, t := range texts(&m) {
+		if *t.value != "" {
+			all[t.name] = *t.value
 		}
 	}
 	if !m.Time.IsZero() {
@@ -96,8 +121,8 @@ func FromAttributes(attributes map[string]string, data []byte) (Msg, error) {
 				m.NotBefore = t.UTC()
 			}
 		default:
-			if text, ok := kept[name]; ok {
-				*text = value
+			if kept := find(&kept, name); kept != nil {
+				*kept = value
 				continue
 			}
 			if m.Extensions == nil {

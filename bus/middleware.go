@@ -72,6 +72,9 @@ func attributes(m Msg, operation string) []attribute.KeyValue {
 	if m.Key != "" {
 		all = append(all, attribute.String("muster.message.key", m.Key))
 	}
+	if m.Causation != "" {
+		all = append(all, attribute.String("muster.message.cause", m.Causation))
+	}
 	return all
 }
 

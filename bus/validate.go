@@ -4,6 +4,7 @@ import (
 	"mime"
 	"net/url"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -89,9 +90,15 @@ func (m Msg) validateSize() error {
 			return err
 		}
 	}
-	for name, value := range m.Attributes() {
+	for name, value := range m.Extensions {
 		size += len(name) + len(value)
 	}
+	for _, t := range texts(&m) {
+		if *t.value != "" {
+			size += len(t.name) + len(*t.value)
+		}
+	}
+	size += len(attrSpecVersion) + len(SpecVersion) + sizeOf(attrTime, m.Time) + sizeOf(attrNotBefore, m.NotBefore)
 	if size > maxAttributes {
 		return ErrTooLarge.WithField("", "its attributes have "+bytes(size)+"; at most "+bytes(maxAttributes)+" are taken")
 	}
@@ -99,6 +106,15 @@ func (m Msg) validateSize() error {
 		return ErrTooLarge.WithField(attrData, "it has "+bytes(len(m.Data))+"; at most "+bytes(MaxData)+" are taken: store it elsewhere and send where")
 	}
 	return nil
+}
+
+// sizeOf returns how long a time is with its name, as Attributes writes it.
+func sizeOf(name string, t time.Time) int {
+	if t.IsZero() {
+		return 0
+	}
+	var room [len(time.RFC3339Nano) + 5]byte
+	return len(name) + len(t.UTC().AppendFormat(room[:0], time.RFC3339Nano))
 }
 
 // validText refuses what CloudEvents forbids in a string: control characters, and

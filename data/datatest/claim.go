@@ -184,7 +184,7 @@ func claimBeginning(t *testing.T, open func() *sql.DB) {
 	pending := func(end error) func(context.Context, tx.Tx, *idempotency.Claim) error {
 		return func(ctx context.Context, tx tx.Tx, c *idempotency.Claim) error {
 			var n int
-			if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM effect WHERE key = $1", c.ID()).Scan(&n); err != nil {
+			if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM effect WHERE "key" = $1`, c.ID()).Scan(&n); err != nil {
 				return err
 			}
 			dbtest.Want(t, "resumed with the row there", c.Resumed(), n == 1)

@@ -7,6 +7,7 @@ package datatest
 import (
 	"testing"
 
+	"github.com/musterdev/muster/data/datatest/comparetest"
 	"github.com/musterdev/muster/data/datatest/dbtest"
 	"github.com/musterdev/muster/data/datatest/inboxtest"
 	"github.com/musterdev/muster/data/datatest/leasetest"
@@ -23,19 +24,28 @@ type Fresh = dbtest.Fresh
 
 // Run runs the whole suite.
 func Run(t *testing.T, fresh Fresh) {
+	for name, test := range map[string]func(*testing.T, Fresh){"tx": runTx, "migrate": runMigrate, "projection": projectiontest.Run} {
+		t.Run(name, func(t *testing.T) { test(t, fresh) })
+	}
+	Patterns(t, fresh)
+}
+
+// Patterns runs the part of the suite whose tables and statements every engine understands, SQLite's and
+// PostgreSQL's kin or not. Left out is what needs transactions of statements that change the schema.
+func Patterns(t *testing.T, fresh Fresh) {
 	for name, test := range map[string]func(*testing.T, Fresh){
-		"tx":          runTx,
-		"migrate":     runMigrate,
-		"idempotency": runIdempotency,
-		"claim":       runClaim,
-		"http":        runHTTP,
-		"grpc":        runGRPC,
-		"lease":       leasetest.Run,
-		"outbox":      outboxtest.Run,
-		"inbox":       inboxtest.Run,
-		"lock":        locktest.Run,
-		"parking":     parkingtest.Run,
-		"projection":  projectiontest.Run,
+		"transactions": runTransactions,
+		"migrations":   runMigrations,
+		"idempotency":  runIdempotency,
+		"claim":        runClaim,
+		"http":         runHTTP,
+		"grpc":         runGRPC,
+		"lease":        leasetest.Run,
+		"outbox":       outboxtest.Run,
+		"inbox":        inboxtest.Run,
+		"lock":         locktest.Run,
+		"compare":      comparetest.Run,
+		"parking":      parkingtest.Run,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, fresh) })
 	}

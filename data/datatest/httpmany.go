@@ -35,7 +35,7 @@ func httpMany(t *testing.T, open func() *sql.DB) {
 	go func() {
 		defer close(stolen)
 		<-all
-		if _, err := db.ExecContext(t.Context(), `UPDATE muster_idempotency SET fence = 5 WHERE key IN ('k3', 'k7')`); err != nil {
+		if _, err := db.ExecContext(t.Context(), `UPDATE muster_idempotency SET fence = 5 WHERE "key" IN ('k3', 'k7')`); err != nil {
 			t.Error(err)
 		}
 	}()

@@ -43,7 +43,7 @@ func runIdempotency(t *testing.T, fresh Fresh) {
 func ledger(t *testing.T, db *sql.DB) {
 	t.Helper()
 	dbtest.Succeed(t, idempotency.Migrate(t.Context(), db))
-	dbtest.Execute(t, db, "CREATE TABLE effect (key TEXT NOT NULL, value TEXT NOT NULL)")
+	dbtest.Execute(t, db, `CREATE TABLE effect ("key" TEXT NOT NULL, value TEXT NOT NULL)`)
 }
 
 func effects(t *testing.T, db *sql.DB) int {
@@ -269,7 +269,7 @@ func idempotencySweep(t *testing.T, open func() *sql.DB) {
 	const old = 1203 // more than two batches
 	dbtest.Succeed(t, tx.Do(t.Context(), db, func(_ context.Context, w *sql.Tx) error {
 		for i := range old {
-			dbtest.Execute(t, w, "INSERT INTO muster_idempotency (scope, key, id, fingerprint, fence, locked_until, created) VALUES ('old', $1, 'x', $2, 1, 0, 5)", fmt.Sprint(i), []byte{1})
+			dbtest.Execute(t, w, `INSERT INTO muster_idempotency (scope, "key", id, fingerprint, fence, locked_until, created) VALUES ('old', $1, 'x', $2, 1, 0, 5)`, fmt.Sprint(i), []byte{1})
 		}
 		return nil
 	}))
@@ -280,7 +280,7 @@ func idempotencySweep(t *testing.T, open func() *sql.DB) {
 	dbtest.Want(t, "swept", n, old)
 	_, err = idempotency.Begin(request(t.Context(), "running"), db, nil)
 	dbtest.Succeed(t, err)
-	dbtest.Execute(t, db, "UPDATE muster_idempotency SET created = 5 WHERE key = 'running'")
+	dbtest.Execute(t, db, `UPDATE muster_idempotency SET created = 5 WHERE "key" = 'running'`)
 	dbtest.Eventually(t, "the other to be old", func() bool { // older than a millisecond, by the database's clock
 		n, err := idempotency.Sweep(t.Context(), db, time.Millisecond)
 		dbtest.Succeed(t, err)

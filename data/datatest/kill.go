@@ -58,7 +58,7 @@ func KillMinusNine(t *testing.T, open func() *sql.DB, command func(t *testing.T)
 	dbtest.Want(t, "requests answered", len(answers), victimKeys)
 	dbtest.Want(t, "effects", effects(t, db), victimKeys)
 	for key, answer := range answers {
-		dbtest.Want(t, "effect of "+key, dbtest.Value[string](t, db, "SELECT value FROM effect WHERE key = $1", key), answer)
+		dbtest.Want(t, "effect of "+key, dbtest.Value[string](t, db, `SELECT value FROM effect WHERE "key" = $1`, key), answer)
 	}
 }
 

@@ -13,11 +13,18 @@ import (
 
 func runTx(t *testing.T, fresh Fresh) {
 	dbtest.Each(t, fresh, map[string]func(*testing.T, func() *sql.DB){
-		"all or nothing":                txAllOrNothing,
-		"a snapshot to read":            txSnapshot,
-		"errors have the same codes":    txStates,
 		"values come back alike":        txValues,
 		"read and write without losses": txCounter,
+	})
+}
+
+// runTransactions is what is said alike on every engine.
+func runTransactions(t *testing.T, fresh Fresh) {
+	dbtest.Each(t, fresh, map[string]func(*testing.T, func() *sql.DB){
+		"all or nothing":             txAllOrNothing,
+		"a snapshot to read":         txSnapshot,
+		"errors have the same codes": txStates,
+		"again":                      txAgain,
 	})
 }
 
@@ -135,3 +142,37 @@ func txCounter(t *testing.T, open func() *sql.DB) {
 	})
 	dbtest.Want(t, "counter", dbtest.Value[int](t, pools[0], "SELECT n FROM t"), workers*times)
 }
+
+// txAgain: what failed only because of others is run again, three times in all, and nothing else is.
+func txAgain(t *testing.T, open func() *sql.DB) {
+	db := open()
+	dbtest.Execute(t, db, "CREATE TABLE t (n INTEGER)")
+	for _, tc := range []struct {
+		err   error
+		fails int // of its tries
+		tries int
+		rows  int
+	}{
+		{busy{}, 0, 1, 1}, {busy{}, 2, 3, 1}, {busy{}, 9, 3, 0}, {errors.New("its own"), 9, 1, 0},
+	} {
+		dbtest.Execute(t, db, "DELETE FROM t")
+		tries := 0
+		err := tx.Again(t.Context(), db, func(ctx context.Context, r *sql.Tx) error {
+			tries++
+			if _, err := r.ExecContext(ctx, "INSERT INTO t VALUES (1)"); err != nil || tries > tc.fails {
+				return err
+			}
+			return tc.err
+		})
+		if tries != tc.tries || (err == nil) != (tc.rows == 1) {
+			t.Errorf("%v %d times: %d tries and %v", tc.err, tc.fails, tries, err)
+		}
+		dbtest.Want(t, "rows", dbtest.Value[int](t, db, "SELECT count(*) FROM t"), tc.rows)
+	}
+}
+
+// busy is the error of who met another.
+type busy struct{}
+
+func (busy) Error() string    { return "met another" }
+func (busy) SQLState() string { return "40001" }

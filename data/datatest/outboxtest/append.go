@@ -17,9 +17,9 @@ import (
 	"github.com/musterdev/muster/problem"
 )
 
-func committed(t *testing.T, open func() *sql.DB) {
-	db, b := migrated(t, open), newBroker()
-	relayed(t, db, b)
+func (w way) committed(t *testing.T, open func() *sql.DB) {
+	db, b := w.migrated(t, open), newBroker()
+	w.relayed(t, db, b)
 	boom := errors.New("boom")
 	for i := range 6 {
 		err := tx.Do(t.Context(), db, func(ctx context.Context, tx *sql.Tx) error {
@@ -35,13 +35,13 @@ func committed(t *testing.T, open func() *sql.DB) {
 			t.Error(err)
 		}
 	}
-	drained(t, db)
+	w.drained(t, db)
 	b.wantOrder(t, "a", 3)
 }
 
 // A message arrives as it was appended.
-func contents(t *testing.T, open func() *sql.DB) {
-	db, b := migrated(t, open), newBroker()
+func (w way) contents(t *testing.T, open func() *sql.DB) {
+	db, b := w.migrated(t, open), newBroker()
 	full := bus.Msg{
 		ID: "1-ü"[:2], Source: "/elsewhere", Topic: "test.full", Subject: "s ✓", Key: "k 'x' $1", Time: time.Date(2026, 11, 23, 1, 2, 3, 456789, time.UTC),
 		ContentType: "application/octet-stream", Schema: "https://example.org/s", Sequence: "7", Causation: "c", Correlation: "r",
@@ -51,8 +51,8 @@ func contents(t *testing.T, open func() *sql.DB) {
 	dbtest.Succeed(t, tx.Do(t.Context(), db, func(ctx context.Context, tx *sql.Tx) error {
 		return errors.Join(outbox.AppendMsg(ctx, tx, full), outbox.AppendMsg(ctx, tx, bus.Msg{Topic: "test.bare"}))
 	}))
-	relayed(t, db, b)
-	drained(t, db)
+	w.relayed(t, db, b)
+	w.drained(t, db)
 	got := b.stored
 	dbtest.Want(t, "messages", len(got), 2)
 	gotFull, wantFull := got[0].Attributes(), full.Attributes()
@@ -69,11 +69,11 @@ func contents(t *testing.T, open func() *sql.DB) {
 
 // The relay is woken by the commit and not before: it publishes at once, though its
 // next look would have been far away.
-func woken(t *testing.T, open func() *sql.DB) {
+func (w way) woken(t *testing.T, open func() *sql.DB) {
 	t.Parallel() // it waits most of the time
-	db, b := migrated(t, open), newBroker()
+	db, b := w.migrated(t, open), newBroker()
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &outbox.Relay{DB: db, Publisher: b, Source: "/test", Idle: time.Hour}
+	r := w.relay(t, &outbox.Relay{DB: db, Publisher: b, Source: "/test", Idle: time.Hour})
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
 	t.Cleanup(func() {
@@ -98,8 +98,8 @@ func woken(t *testing.T, open func() *sql.DB) {
 	}
 }
 
-func badInput(t *testing.T, open func() *sql.DB) {
-	db := migrated(t, open)
+func (w way) badInput(t *testing.T, open func() *sql.DB) {
+	db := w.migrated(t, open)
 	for name, c := range map[string]struct {
 		add  func(ctx context.Context, tx tx.Tx) error
 		code problem.Code
@@ -123,7 +123,7 @@ func badInput(t *testing.T, open func() *sql.DB) {
 		err := tx.Do(t.Context(), db, func(ctx context.Context, tx *sql.Tx) error { return c.add(ctx, tx) })
 		dbtest.Want(t, name, problem.CodeOf(err), c.code)
 	}
-	dbtest.Want(t, "rows", rows(t, db), 0)
+	w.wantRows(t, db, 0)
 	for name, r := range map[string]*outbox.Relay{
 		"no database":  {Publisher: newBroker(), Source: "/test"},
 		"no publisher": {DB: db, Source: "/test"},
@@ -136,7 +136,7 @@ func badInput(t *testing.T, open func() *sql.DB) {
 	}
 }
 
-func unmigrated(t *testing.T, open func() *sql.DB) {
+func (w way) unmigrated(t *testing.T, open func() *sql.DB) {
 	db := open()
 	errs := map[string]error{
 		"Append": tx.Do(t.Context(), db, func(ctx context.Context, tx *sql.Tx) error {
@@ -159,8 +159,8 @@ func unmigrated(t *testing.T, open func() *sql.DB) {
 }
 
 // What the database says of itself reaches the caller, with its code.
-func readOnly(t *testing.T, open func() *sql.DB) {
-	db := migrated(t, open)
+func (w way) readOnly(t *testing.T, open func() *sql.DB) {
+	db := w.migrated(t, open)
 	err := tx.Read(t.Context(), db, func(ctx context.Context, tx *sql.Tx) error {
 		return outbox.Append(ctx, tx, happened, "a", event{})
 	})
@@ -170,8 +170,8 @@ func readOnly(t *testing.T, open func() *sql.DB) {
 	}
 }
 
-func schema(t *testing.T, open func() *sql.DB) {
-	db := migrated(t, open)
+func (w way) schema(t *testing.T, open func() *sql.DB) {
+	db := w.migrated(t, open)
 	appendAll(t, db, "a", 1, 1)
 	dbtest.Together(4, func(int) {
 		if err := outbox.Migrate(t.Context(), db); err != nil {
@@ -179,5 +179,5 @@ func schema(t *testing.T, open func() *sql.DB) {
 		}
 	})
 	dbtest.Succeed(t, migrate.Run(t.Context(), db, fstest.MapFS{"00001_own.sql": {Data: []byte("-- +goose Up\nCREATE TABLE own (x INTEGER);\n")}}))
-	dbtest.Want(t, "rows", rows(t, db), 1)
+	w.wantRows(t, db, 1)
 }

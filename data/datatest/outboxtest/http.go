@@ -13,8 +13,8 @@ import (
 )
 
 // Two messages are refused, each holds one more, and nobody publishes meanwhile.
-func operators(t *testing.T, open func() *sql.DB) {
-	db := migrated(t, open)
+func (w way) operators(t *testing.T, open func() *sql.DB) {
+	db := w.migrated(t, open)
 	h := outbox.Handler(db)
 	ask := func(method, path string) *httptest.ResponseRecorder {
 		rec := httptest.NewRecorder()
@@ -34,7 +34,7 @@ func operators(t *testing.T, open func() *sql.DB) {
 
 	appendAll(t, db, "a", 1, 2)
 	appendAll(t, db, "b", 1, 2)
-	dbtest.Execute(t, db, "UPDATE muster_outbox SET error = 'too_large: so many bytes', created = created - 90000 WHERE id IN (SELECT min(id) FROM muster_outbox GROUP BY key)")
+	dbtest.Execute(t, db, `UPDATE muster_outbox SET error = 'too_large: so many bytes', created = created - 90000 WHERE id IN (SELECT min(id) FROM muster_outbox GROUP BY "key")`)
 	l = list("")
 	dbtest.Want(t, "some", fmt.Sprint(l.Waiting, len(l.Refused), l.More), "4 2 false")
 	dbtest.Want(t, "the oldest in seconds", l.Oldest >= 90 && l.Oldest < 900, true)
@@ -77,13 +77,13 @@ func operators(t *testing.T, open func() *sql.DB) {
 	}
 	dbtest.Want(t, "none is refused", len(list("").Refused), 0)
 	b := newBroker()
-	relayed(t, db, b)
-	drained(t, db)
+	w.relayed(t, db, b)
+	w.drained(t, db)
 	dbtest.Want(t, "published in the end", fmt.Sprint(b.events(t)), "map[a:[1 2] b:[2]]")
 }
 
 // Where the table is missing the answer says so, as a problem.
-func operatorsUnmigrated(t *testing.T, open func() *sql.DB) {
+func (w way) operatorsUnmigrated(t *testing.T, open func() *sql.DB) {
 	rec := httptest.NewRecorder()
 	outbox.Handler(open()).ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), "GET", "/.muster/outbox", nil))
 	if kind := rec.Header().Get("Content-Type"); rec.Code != 500 || kind != "application/problem+json" {

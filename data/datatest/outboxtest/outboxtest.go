@@ -4,6 +4,7 @@ package outboxtest
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"testing"
 	"time"
 
@@ -15,31 +16,49 @@ import (
 
 // Run runs this part of the suite.
 func Run(t *testing.T, fresh dbtest.Fresh) {
-	dbtest.Each(t, fresh, map[string]func(*testing.T, func() *sql.DB){
-		"published if committed":               committed,
-		"what is published":                    contents,
-		"a batch":                              batches,
-		"order under failures and takeovers":   order,
-		"a paused holder wakes":                paused,
-		"crash before the publication":         crashBefore,
-		"crash before the deletion":            crashAfter,
-		"the answer is lost":                   answerLost,
-		"the deletion fails":                   deletionFails,
-		"a broker that is away":                away,
-		"refused for good":                     refused,
-		"refused with its batch":               refusedBatch,
-		"a row that cannot be read":            unreadable,
-		"what operators ask":                   operators,
-		"what operators ask without a table":   operatorsUnmigrated,
-		"not before its time":                  notBefore,
-		"due in the middle of a look":          dueMeanwhile,
-		"woken after the commit":               woken,
-		"what is refused at the door":          badInput,
-		"without its table":                    unmigrated,
-		"a database that cannot be written":    readOnly,
-		"its schema is apart and current":      schema,
-		"the end publishes no batch in halves": ending,
+	var w way
+	tests := w.tests()
+	maps.Copy(tests, map[string]func(*testing.T, func() *sql.DB){
+		"the deletion fails":                 w.deletionFails,
+		"a row that cannot be read":          w.unreadable,
+		"what operators ask":                 w.operators,
+		"what operators ask without a table": w.operatorsUnmigrated,
+		"without its table":                  w.unmigrated,
+		"its schema is apart and current":    w.schema,
 	})
+	dbtest.Each(t, fresh, tests)
+}
+
+// RunStream runs what of the suite must hold too where messages leave by the database's log.
+func RunStream(t *testing.T, fresh dbtest.Fresh, stream func(t testing.TB, db *sql.DB) outbox.Stream) {
+	dbtest.Each(t, fresh, way{stream}.tests())
+}
+
+// way is how messages leave the database: by the table, or by its log.
+type way struct {
+	stream func(t testing.TB, db *sql.DB) outbox.Stream
+}
+
+func (w way) tests() map[string]func(*testing.T, func() *sql.DB) {
+	return map[string]func(*testing.T, func() *sql.DB){
+		"published if committed":               w.committed,
+		"what is published":                    w.contents,
+		"a batch":                              w.batches,
+		"order under failures and takeovers":   w.order,
+		"a paused holder wakes":                w.paused,
+		"crash before the publication":         w.crashBefore,
+		"crash before the deletion":            w.crashAfter,
+		"the answer is lost":                   w.answerLost,
+		"a broker that is away":                w.away,
+		"refused for good":                     w.refused,
+		"refused with its batch":               w.refusedBatch,
+		"not before its time":                  w.notBefore,
+		"due in the middle of a look":          w.dueMeanwhile,
+		"woken after the commit":               w.woken,
+		"what is refused at the door":          w.badInput,
+		"a database that cannot be written":    w.readOnly,
+		"the end publishes no batch in halves": w.ending,
+	}
 }
 
 // event is what the tests publish.
@@ -50,11 +69,26 @@ type event struct {
 
 var happened = bus.Topic[event]{Name: "test.happened"} //nolint:gochecknoglobals // a topic is a constant
 
-func migrated(t *testing.T, open func() *sql.DB) *sql.DB {
+// migrated opens a database whose messages leave in this way from now on.
+func (w way) migrated(t *testing.T, open func() *sql.DB) *sql.DB {
 	t.Helper()
 	db := open()
 	dbtest.Succeed(t, outbox.Migrate(t.Context(), db))
+	if w.stream != nil {
+		first := w.relayed(t, db, newBroker())
+		dbtest.Eventually(t, "the log to be the way out", func() bool { return dbtest.Value[int](t, db, "SELECT count(*) FROM muster_outbox_log") == 1 })
+		first.stop(t)
+	}
 	return db
+}
+
+// relay gives a relay what it needs for this way.
+func (w way) relay(t testing.TB, r *outbox.Relay) *outbox.Relay {
+	t.Helper()
+	if w.stream != nil {
+		r.Stream = w.stream(t, r.DB)
+	}
+	return r
 }
 
 // appendAll appends events of one key in one transaction, numbered from first.
@@ -75,9 +109,33 @@ func rows(t *testing.T, db *sql.DB) int {
 	return dbtest.Value[int](t, db, "SELECT count(*) FROM muster_outbox")
 }
 
-func drained(t *testing.T, db *sql.DB) {
+// wantRows checks how many messages wait in the table, where they do.
+func (w way) wantRows(t *testing.T, db *sql.DB, n int) {
 	t.Helper()
+	if w.stream == nil {
+		dbtest.Want(t, "rows", rows(t, db), n)
+	}
+}
+
+// drained waits until all that was appended is published.
+func (w way) drained(t *testing.T, db *sql.DB) {
+	t.Helper()
+	w.read(t, db, func() {})
 	dbtest.Eventually(t, "the outbox to be empty", func() bool { return rows(t, db) == 0 })
+}
+
+// read waits until all that the log has so far was read: published, or put into the table.
+func (w way) read(t *testing.T, db *sql.DB, meanwhile func()) {
+	t.Helper()
+	if w.stream == nil {
+		return
+	}
+	here := dbtest.Value[string](t, db, "SELECT CAST(pg_current_wal_insert_lsn() AS text)")
+	dbtest.Execute(t, db, "SELECT pg_logical_emit_message(true, 'muster.outbox/public', '')")
+	dbtest.Eventually(t, "the log to be read", func() bool {
+		meanwhile()
+		return dbtest.Value[bool](t, db, "SELECT CAST(split_part(position, ' ', 1) AS pg_lsn) >= CAST($1 AS pg_lsn) FROM muster_outbox_log", here)
+	})
 }
 
 // lapse ends the relay's lease, as if its time had passed.
@@ -93,10 +151,10 @@ type relay struct {
 	done chan error
 }
 
-func relayed(t *testing.T, db *sql.DB, b bus.Publisher) *relay {
+func (w way) relayed(t *testing.T, db *sql.DB, b bus.Publisher) *relay {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	r := &relay{&outbox.Relay{DB: db, Publisher: b, Source: "/test"}, cancel, make(chan error, 1)}
+	r := &relay{w.relay(t, &outbox.Relay{DB: db, Publisher: b, Source: "/test"}), cancel, make(chan error, 1)}
 	go func() {
 		r.done <- r.Run(ctx)
 		close(r.done)

@@ -33,10 +33,10 @@ func listRefused(t *testing.T, db *sql.DB) []outbox.Refused {
 	return list
 }
 
-func refused(t *testing.T, open func() *sql.DB) {
-	db, b := migrated(t, open), newBroker()
+func (w way) refused(t *testing.T, open func() *sql.DB) {
+	db, b := w.migrated(t, open), newBroker()
 	b.fault = poisoned(2)
-	relayed(t, db, b)
+	w.relayed(t, db, b)
 	appendAll(t, db, "a", 1, 4)
 	appendAll(t, db, "b", 1, 4)
 	dbtest.Eventually(t, "the others", func() bool { return b.count() == 5 })
@@ -65,14 +65,14 @@ func refused(t *testing.T, open func() *sql.DB) {
 	dbtest.Eventually(t, "the mark", func() bool { return len(listRefused(t, db)) == 1 })
 	b.heal()
 	dbtest.Succeed(t, outbox.Retry(t.Context(), db, r.ID))
-	drained(t, db)
+	w.drained(t, db)
 	b.wantOrder(t, "a", 5)
 	b.wantOrder(t, "b", 5)
 }
 
 // A driver that stores a batch whole or not at all refuses all for one.
-func refusedBatch(t *testing.T, open func() *sql.DB) {
-	db, b := migrated(t, open), newBroker()
+func (w way) refusedBatch(t *testing.T, open func() *sql.DB) {
+	db, b := w.migrated(t, open), newBroker()
 	poison := poisoned(2)
 	b.before = func(_ context.Context, msgs []bus.Msg) error { return nil }
 	atomicBatch := publisher(func(ctx context.Context, msgs []bus.Msg) []bus.Result {
@@ -94,13 +94,13 @@ func refusedBatch(t *testing.T, open func() *sql.DB) {
 	})
 	appendAll(t, db, "a", 1, 4)
 	appendAll(t, db, "b", 1, 4)
-	relayed(t, db, atomicBatch)
+	w.relayed(t, db, atomicBatch)
 	dbtest.Eventually(t, "the others", func() bool { return b.count() == 5 })
 	b.wantOrder(t, "a", 1)
 	b.wantOrder(t, "b", 4)
 	dbtest.Eventually(t, "the mark", func() bool { return len(listRefused(t, db)) == 1 })
 	dbtest.Succeed(t, outbox.Discard(t.Context(), db, listRefused(t, db)[0].ID))
-	drained(t, db)
+	w.drained(t, db)
 	if got := fmt.Sprint(b.events(t)["a"]); got != "[1 3 4]" {
 		t.Errorf("after the discard: %s", got)
 	}
@@ -111,27 +111,27 @@ type publisher func(context.Context, []bus.Msg) []bus.Result
 func (p publisher) Publish(ctx context.Context, msgs []bus.Msg) []bus.Result { return p(ctx, msgs) }
 
 // A row that somebody damaged is shown and holds its key; nothing passes it.
-func unreadable(t *testing.T, open func() *sql.DB) {
-	db, b := migrated(t, open), newBroker()
+func (w way) unreadable(t *testing.T, open func() *sql.DB) {
+	db, b := w.migrated(t, open), newBroker()
 	appendAll(t, db, "a", 1, 3)
 	appendAll(t, db, "b", 1, 3)
 	dbtest.Execute(t, db, "UPDATE muster_outbox SET attributes = 'null' WHERE id = (SELECT min(id) + 1 FROM muster_outbox)")
 	dbtest.Execute(t, db, "UPDATE muster_outbox SET attributes = '{' WHERE id = (SELECT min(id) + 4 FROM muster_outbox)")
-	relayed(t, db, b)
+	w.relayed(t, db, b)
 	dbtest.Eventually(t, "the marks", func() bool { return len(listRefused(t, db)) == 2 })
 	dbtest.Want(t, "published", b.count(), 2)
 	for _, r := range listRefused(t, db) {
 		dbtest.Succeed(t, outbox.Discard(t.Context(), db, r.ID))
 	}
-	drained(t, db)
+	w.drained(t, db)
 	if got := fmt.Sprint(b.events(t)); got != "map[a:[1 3] b:[1 3]]" {
 		t.Error(got)
 	}
 }
 
-func notBefore(t *testing.T, open func() *sql.DB) {
+func (w way) notBefore(t *testing.T, open func() *sql.DB) {
 	t.Parallel() // it waits most of the time
-	db, b := migrated(t, open), newBroker()
+	db, b := w.migrated(t, open), newBroker()
 	due := time.Now().Add(700 * time.Millisecond)
 	dbtest.Succeed(t, tx.Do(t.Context(), db, func(ctx context.Context, tx *sql.Tx) error {
 		for i, m := range []struct {
@@ -156,12 +156,12 @@ func notBefore(t *testing.T, open func() *sql.DB) {
 		}
 		return nil
 	}
-	r := relayed(t, db, b)
+	r := w.relayed(t, db, b)
 	dbtest.Eventually(t, "what is not held", func() bool { return b.count() == 3 })
 	if got := fmt.Sprint(b.events(t)); got != "map[a:[1] b:[4 5]]" && time.Now().Before(due) {
 		t.Error(got)
 	}
-	drained(t, db)
+	w.drained(t, db)
 	r.stop(t)
 	dbtest.Want(t, "published before its time", early, false)
 	if got := fmt.Sprint(b.events(t)); got != "map[a:[1 2 3] b:[4 5]]" {
@@ -171,10 +171,10 @@ func notBefore(t *testing.T, open func() *sql.DB) {
 
 // Messages become due in the middle of a look into the table. What comes behind them is
 // not taken for free by the same look.
-func dueMeanwhile(t *testing.T, open func() *sql.DB) {
+func (w way) dueMeanwhile(t *testing.T, open func() *sql.DB) {
 	const rounds, keys = 6, 120
-	db, b := migrated(t, open), newBroker()
-	r := relayed(t, db, b)
+	db, b := w.migrated(t, open), newBroker()
+	r := w.relayed(t, db, b)
 	for round := range rounds {
 		due := time.Now().Add(150 * time.Millisecond)
 		dbtest.Succeed(t, tx.Do(t.Context(), db, func(ctx context.Context, tx *sql.Tx) error {
@@ -198,6 +198,7 @@ func dueMeanwhile(t *testing.T, open func() *sql.DB) {
 			r.Wake()
 			runtime.Gosched()
 		}
+		w.read(t, db, r.Wake)
 		dbtest.Eventually(t, "the outbox to be empty", func() bool {
 			r.Wake()
 			return rows(t, db) == 0

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/musterdev/muster/data/datatest/dbtest"
 	"github.com/musterdev/muster/data/datatest/sagatest/stage"
@@ -41,7 +42,7 @@ func runCrash(t *testing.T, fresh dbtest.Fresh) {
 func crashInDoubt(t *testing.T, w *world) {
 	w.T = t
 	w.Mu.Lock()
-	w.Order = nil
+	w.Begun, w.Order = time.Now(), nil
 	w.Mu.Unlock()
 	desk := w.four()
 	w.Desk(desk)
@@ -61,19 +62,19 @@ func crashInDoubt(t *testing.T, w *world) {
 	one := w.Engine(first, saga.Config{}, w.four())
 	w.Start(desk, "doubt")
 	stage.Receive(t, died)
+	one.Stop()
 	w.Lapse()
 	two := w.Engine(w.Open(), saga.Config{}, w.four())
 	defer two.Stop()
-	one.Stop()
 	w.Await("doubt", saga.Compensated)
-	stage.Equal(t, "done", w.Done(), "a/do", "b/do", "b/undo", "a/undo", "end/undo")
+	w.Path("done", "a/do", "b/do", "b/undo", "a/undo", "end/undo")
 }
 
 // crash has a process die before or after the effect of one try; another takes over.
 func crash(t *testing.T, w *world, id, at, when string, path []string) {
 	w.T = t
 	w.Mu.Lock()
-	w.Order, w.Calls = nil, map[string]int{}
+	w.Begun, w.Order, w.Calls = time.Now(), nil, map[string]int{}
 	w.Mu.Unlock()
 	back := slices.Contains(path, "c/undo")
 	desk := w.four()
@@ -102,8 +103,8 @@ func crash(t *testing.T, w *world, id, at, when string, path []string) {
 	stage.Receive(t, died)
 	two := w.Engine(w.Open(), saga.Config{Owner: "two"}, w.four())
 	defer two.Stop()
-	w.Lapse()
 	one.Stop()
+	w.Lapse()
 	want := saga.Completed
 	if back {
 		want = saga.Compensated
@@ -123,14 +124,14 @@ func crash(t *testing.T, w *world, id, at, when string, path []string) {
 	w.Mu.Lock()
 	defer w.Mu.Unlock()
 	for _, key := range calls {
-		if n := w.Calls[key]; n < 1 || n > 2 {
+		if n := w.Calls[key]; n < 1 || n > 2+w.Lapses() {
 			t.Errorf("%s was asked %d times", key, n)
 		}
 	}
 	if len(w.Calls) != len(calls) {
 		t.Errorf("asked: %v, want %v", w.Calls, calls)
 	}
-	if when == stage.After && slices.Contains(calls, "trip/"+id+"/"+at) && w.Calls["trip/"+id+"/"+at] != 2 {
+	if when == stage.After && slices.Contains(calls, "trip/"+id+"/"+at) && w.Calls["trip/"+id+"/"+at] < 2 {
 		t.Errorf("%s took effect, was not recorded, and was asked %d times", at, w.Calls["trip/"+id+"/"+at])
 	}
 }

@@ -181,8 +181,8 @@ func stray(t *testing.T, open func() *sql.DB) {
 		if err := s.Start(ctx, t, "stray", trip{}); err != nil {
 			return err
 		}
-		_, err := t.ExecContext(ctx, `UPDATE muster_saga SET leased_until = b.leased_until, owner = b.owner, fence = 1
-			FROM (SELECT owner, leased_until FROM muster_saga WHERE id = 'busy') b WHERE id = 'stray'`)
+		_, err := t.ExecContext(ctx, `UPDATE muster_saga SET leased_until = (SELECT b.leased_until FROM muster_saga b WHERE b.id = 'busy'),
+			owner = (SELECT b.owner FROM muster_saga b WHERE b.id = 'busy'), fence = 1 WHERE id = 'stray'`)
 		return err
 	}))
 	w.Await("stray", saga.Completed)
@@ -213,8 +213,8 @@ func takenOver(t *testing.T, open func() *sql.DB) {
 	w.Await("x", saga.Completed)
 	took := time.Since(begun)
 	t.Logf("taken over and completed %s after the crash", took.Round(time.Millisecond))
-	if took > 5*time.Second {
-		t.Errorf("taken over after %s, want 5 s at most", took)
+	if took >= 2*saga.Lease { // that five seconds are kept to is measured where processes are killed
+		t.Errorf("taken over after %s, as if more than one lease had been waited for", took)
 	}
 	one.Stop()
 }

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -48,6 +49,7 @@ func operators(t *testing.T, open func() *sql.DB) {
 	dbtest.Succeed(t, json.Unmarshal(ask("GET", "/.muster/sagas", "", "").Body.Bytes(), &all))
 	dbtest.Want(t, "sagas", len(all.Sagas), 3)
 	dbtest.Want(t, "counts", len(all.Counts), 2)
+	dbtest.Want(t, "definitions", fmt.Sprint(all.Definitions), "[{trip 1 [a b]}]")
 	for query, want := range map[string]int{"state=paused": 1, "state=completed&limit=1": 1, "name=trip": 3, "name=other": 0, "state=paused&name=trip": 1, "limit=2": 2} {
 		var some saga.Listing
 		dbtest.Succeed(t, json.Unmarshal(ask("GET", "/.muster/sagas?"+query, "", "").Body.Bytes(), &some))

@@ -103,7 +103,7 @@ func many(t *testing.T, open func() *sql.DB) {
 	const sagas, cents = 200, 3
 	db := open()
 	dbtest.Succeed(t, saga.Migrate(t.Context(), db))
-	dbtest.Execute(t, db, `CREATE TABLE account (name TEXT PRIMARY KEY, cents BIGINT NOT NULL)`)
+	dbtest.Execute(t, db, `CREATE TABLE account (name VARCHAR(100) PRIMARY KEY, cents BIGINT NOT NULL)`)
 	for _, name := range []string{"payer", "escrow", "payee"} {
 		dbtest.Execute(t, db, `INSERT INTO account VALUES ($1, 0)`, name)
 	}
@@ -150,6 +150,28 @@ func many(t *testing.T, open func() *sql.DB) {
 		charged += c
 	}
 	dbtest.Want(t, "charged", charged, completed*cents)
-	dbtest.Want(t, "steps recorded twice", dbtest.Value[int](t, db, `SELECT count(*) FROM (SELECT 1 FROM muster_saga_step WHERE outcome = 'done'
-		GROUP BY id, step, direction HAVING count(*) > 1) x`), 0)
+	recordedOnce(t, engines[1].Engine, defs[1].Name, sagas)
+}
+
+// recordedOnce makes sure that no step is twice done in a history.
+func recordedOnce(t *testing.T, e *saga.Engine, name string, sagas int) {
+	t.Helper()
+	steps := 0
+	for n := range sagas {
+		d, err := e.Show(t.Context(), name, fmt.Sprint("t", n))
+		dbtest.Succeed(t, err)
+		seen := map[string]bool{}
+		for _, ev := range d.History {
+			if place := ev.Step + "/" + ev.Direction; ev.Outcome == "done" {
+				if seen[place] {
+					t.Errorf("%s: %s is recorded twice", d.ID, place)
+				}
+				seen[place] = true
+				steps++
+			}
+		}
+	}
+	if steps < 2*sagas {
+		t.Errorf("%d steps recorded of %d sagas", steps, sagas)
+	}
 }

@@ -179,7 +179,7 @@ func inDoubt(t *testing.T, open func() *sql.DB) {
 		}
 		w.Await(id, saga.Compensated)
 		dbtest.Want(t, "reason", w.Show(e.Engine, id).Reason, ann.Why)
-		stage.Equal(t, id, w.Done(), want...)
+		w.Path(id, want...)
 	}
 	w.Start(s, "pivot")
 	w.Await("pivot", saga.Waiting)
@@ -216,5 +216,6 @@ func fencedOff(t *testing.T, open func() *sql.DB) {
 	e.Stop()
 	stage.Equal(t, "effects", w.Effects("x"), "a/do", "a/undo", "end/undo")
 	dbtest.Want(t, "state", w.Show(e.Engine, "x").State, saga.Compensated)
-	dbtest.Want(t, "undone, done or not", w.Calls["trip/x/b/undo"], 1)
+	n := w.Calls["trip/x/b/undo"]
+	dbtest.Want(t, "undone, done or not", n >= 1 && n <= 1+w.Lapses(), true)
 }

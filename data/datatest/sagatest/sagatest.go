@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/musterdev/muster/data/datatest/dbtest"
+	"github.com/musterdev/muster/data/datatest/sagatest/holding"
 	"github.com/musterdev/muster/data/datatest/sagatest/stage"
 	"github.com/musterdev/muster/data/datatest/sagatest/together"
 )
@@ -25,6 +26,7 @@ func Run(t *testing.T, fresh dbtest.Fresh) {
 		"lost":     runLost,
 		"together": together.Run,
 		"versions": together.RunVersions,
+		"holding":  holding.Run,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, fresh) })
 	}

@@ -45,7 +45,7 @@ func stepsInOrder(t *testing.T, open func() *sql.DB) {
 	w.Start(s, "x")
 	w.Await("x", saga.Completed)
 	want := []string{"a/do", "b/do", "c/do", "d/do", "end/do"}
-	stage.Equal(t, "done", w.Done(), want...)
+	w.Path("done", want...)
 	stage.Equal(t, "effects", w.Effects("x"), "a/do", "c/do", "end/do")
 	d := w.Show(e.Engine, "x")
 	var data trip
@@ -56,10 +56,11 @@ func stepsInOrder(t *testing.T, open func() *sql.DB) {
 		history = append(history, ev.Step+" "+ev.Outcome)
 	}
 	stage.Equal(t, "history", history, "a started", "a done", "b done", "c done", "d done", "end done")
-	dbtest.Want(t, "fence", d.Fence, 1)
+	most := int64(1 + w.Lapses())
+	dbtest.Want(t, "fence", d.Fence <= most, true)
 	dbtest.Want(t, "loadable", d.Loadable, true)
 	for i, c := range calls {
-		if c.Saga != "trip" || c.ID != "x" || c.Fence != 1 || c.Attempt != 1 || c.Undo || c.Key() != "trip/x/"+c.Step+"/do" {
+		if c.Saga != "trip" || c.ID != "x" || c.Fence > most || c.Attempt != 1 || c.Undo || c.Key() != "trip/x/"+c.Step+"/do" {
 			t.Errorf("try %d: %+v", i, c)
 		}
 	}
@@ -173,7 +174,7 @@ func undone(t *testing.T, open func() *sql.DB) {
 				}
 				expect = append(append(append([]string{}, want[:n]...), id+"/undo"), want[n:]...)
 			}
-			stage.Equal(t, id+" refused", w.Done(), expect...)
+			w.Path(id+" refused", expect...)
 		}
 	}
 }
@@ -258,7 +259,9 @@ func hooks(t *testing.T, open func() *sql.DB) {
 	w.Await("no", saga.Compensated)
 	stage.Equal(t, "yes", w.Effects("yes"), "a/do", "end/do")
 	stage.Equal(t, "no", w.Effects("no"), "a/do", "a/undo", "end/undo")
-	dbtest.Want(t, "calls of b", w.Calls["trip/yes/b/do"], 1)
+	if n := w.Calls["trip/yes/b/do"]; n < 1 || n > 1+w.Lapses() {
+		t.Errorf("%d calls of b", n)
+	}
 }
 
 // found: a transaction that tx.Do does not run wakes nobody.
@@ -298,8 +301,8 @@ func restarted(t *testing.T, open func() *sql.DB) {
 	first := w.Engine(w.DB, saga.Config{}, s)
 	w.Start(s, "x")
 	stage.Receive(t, inside)
-	dbtest.Execute(t, w.DB, `INSERT INTO muster_saga SELECT name, 'y', version, state, undoing, 'b', attempts, faults, doubt, data, fence, owner,
-		leased_until, next_at, reason, error, seq, trace_parent, created, updated, lost FROM muster_saga WHERE id = 'x'`) // a claim whose answer was lost
+	dbtest.Execute(t, w.DB, `INSERT INTO muster_saga (name, id, version, state, undoing, step, attempts, faults, doubt, data, fence, owner, leased_until, next_at, reason, error, seq, trace_parent, created, updated)
+		SELECT name, 'y', version, state, undoing, 'b', attempts, faults, doubt, data, fence, owner, leased_until, next_at, reason, error, seq, trace_parent, created, updated FROM muster_saga WHERE id = 'x'`) // a claim whose answer was lost
 	first.Stop()
 	w.Free()
 	d := w.Show(first.Engine, "x")

@@ -31,8 +31,9 @@ type World struct {
 	DB   *sql.DB
 
 	Mu    sync.Mutex
+	Begun time.Time
 	Calls map[string]int   // of Remote steps, by key
-	Order []string         // all tries that had an effect: "pay/do"
+	Order []Try            // all tries that had an effect
 	Seen  map[string]int64 // the largest fence of each saga
 	End   sync.Once
 	Over  chan struct{} // closed when the test is, so that no step waits on
@@ -50,7 +51,7 @@ const (
 // New makes a world.
 func New(t testing.TB, open func() *sql.DB) *World {
 	t.Helper()
-	w := &World{T: t, Open: open, DB: open(), Calls: map[string]int{}, Seen: map[string]int64{}, Over: make(chan struct{})}
+	w := &World{T: t, Open: open, DB: open(), Begun: time.Now(), Calls: map[string]int{}, Seen: map[string]int64{}, Over: make(chan struct{})}
 	dbtest.Succeed(t, saga.Migrate(t.Context(), w.DB))
 	dbtest.Execute(t, w.DB, `CREATE TABLE effect (saga TEXT NOT NULL, step TEXT NOT NULL)`)
 	return w
@@ -66,7 +67,7 @@ func (w *World) Told(c saga.Call, when string, t tx.Tx) error {
 		}
 		w.Seen[c.ID] = max(c.Fence, w.Seen[c.ID])
 	} else {
-		w.Order = append(w.Order, Place(c))
+		w.Order = append(w.Order, Try{Place(c), c.Fence})
 		if t == nil {
 			w.Calls[c.Key()]++
 		}
@@ -233,24 +234,6 @@ func (w *World) Effects(id string) []string {
 	return list
 }
 
-// Done is all tries that had an effect, in order.
-func (w *World) Done() []string {
-	w.Mu.Lock()
-	defer w.Mu.Unlock()
-	return slices.Clone(w.Order)
-}
-
-// Forget is as if nothing had been.
-func (w *World) Forget() {
-	w.T.Helper()
-	for _, table := range []string{"muster_saga", "muster_saga_step", "effect"} {
-		dbtest.Execute(w.T, w.DB, "DELETE FROM "+table)
-	}
-	w.Mu.Lock()
-	defer w.Mu.Unlock()
-	w.Order, w.Calls, w.Seen = nil, map[string]int{}, map[string]int64{}
-}
-
 // Say sets what becomes of each try.
 func (w *World) Say(tell func(c saga.Call, when string, t tx.Tx) error) {
 	w.Mu.Lock()
@@ -272,7 +255,8 @@ func (w *World) Free() {
 	dbtest.Want(w.T, "leases", dbtest.Value[int](w.T, w.DB, `SELECT count(*) FROM muster_saga WHERE owner <> '' OR leased_until <> 0`), 0)
 }
 
-// Lapse ends all leases, as if their time had passed.
+// Lapse ends all leases, as if their time had passed. Before, those are stopped who are to lose theirs: a pool
+// that was closed still ends the transactions it is in, and a claim under way would take the lease anew.
 func (w *World) Lapse() {
 	w.T.Helper()
 	dbtest.Execute(w.T, w.DB, `UPDATE muster_saga SET leased_until = 1 WHERE owner <> ''`)

@@ -55,6 +55,17 @@ func (opener) Schemes() []string { return []string{"postgres", "postgresql"} }
 // SQLSTATE codes, see tx.SQLState. The *sql.DB is safe for concurrent use; the caller
 // closes it.
 func (opener) Open(ctx context.Context, url string) (*sql.DB, error) {
+	return open(ctx, url, nil)
+}
+
+// OpenThrough is Open with connections that are made by what through makes of the
+// driver's own connector. Package crash counts statements so.
+func (opener) OpenThrough(ctx context.Context, url string, through func(driver.Connector) driver.Connector) (*sql.DB, error) {
+	return open(ctx, url, through)
+}
+
+// open opens a pool; through may be nil.
+func open(ctx context.Context, url string, through func(driver.Connector) driver.Connector) (*sql.DB, error) {
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, unreadable(url, err)
@@ -67,7 +78,11 @@ func (opener) Open(ctx context.Context, url string) (*sql.DB, error) {
 		cfg.ConnectTimeout = connectIn
 	}
 	cfg.Tracer = tracer{sqltrace.Database{System: "postgresql", Namespace: cfg.Database, Address: cfg.Host}}
-	db := sql.OpenDB(connector{stdlib.GetConnector(*cfg, stdlib.OptionAfterConnect(readUTC)), cfg})
+	c := driver.Connector(connector{stdlib.GetConnector(*cfg, stdlib.OptionAfterConnect(readUTC)), cfg})
+	if through != nil {
+		c = through(c)
+	}
+	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	db.SetConnMaxIdleTime(idleFor)

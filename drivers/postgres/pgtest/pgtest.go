@@ -13,17 +13,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/musterdev/muster/drivers/postgres/pgserver"
 )
+
+// Server is a PostgreSQL server in a temporary folder. It is safe for concurrent use.
+type Server = pgserver.Server
 
 // The tests of one program share a server, and package testing has no value to keep
 // it in.
@@ -45,7 +46,7 @@ func Main(m *testing.M) int {
 	mu.Lock()
 	defer mu.Unlock()
 	if running != nil {
-		running.stop()
+		running.Stop()
 		running = nil
 	}
 	return code
@@ -60,14 +61,10 @@ func Start(t testing.TB) *Server {
 	if running != nil {
 		return running
 	}
-	bin := binaries()
-	if bin == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(errNotInstalled)
-		}
-		t.Skip("suite PostgreSQL skipped: " + errNotInstalled.Error())
+	s, err := pgserver.Start(pgserver.Config{})
+	if errors.Is(err, pgserver.ErrNotInstalled) && os.Getenv("CI") != "true" {
+		t.Skip("suite PostgreSQL skipped: " + err.Error())
 	}
-	s, err := start(bin, false)
 	if err != nil {
 		t.Fatalf("start PostgreSQL for tests: %v", err)
 	}
@@ -77,21 +74,7 @@ func Start(t testing.TB) *Server {
 
 // Durable starts a server for measuring: its commits are synced to the disk, as in
 // production. It ends with Stop, or with this process.
-func Durable() (*Server, error) {
-	bin := binaries()
-	if bin == "" {
-		return nil, errNotInstalled
-	}
-	return start(bin, true)
-}
-
-// Stop ends a server that Durable started and removes its folder.
-func (s *Server) Stop() { s.stop() }
-
-// PID returns the process of the server, for measuring what it and its children use.
-func (s *Server) PID() int { return s.cmd.Process.Pid }
-
-var errNotInstalled = errors.New("PostgreSQL is not installed (no initdb in PATH or /usr/lib/postgresql/*/bin): on Debian, apt-get install postgresql")
+func Durable() (*Server, error) { return pgserver.Start(pgserver.Config{Durable: true}) }
 
 // Database returns the URL of a new, empty database, dropped when the test ends. It
 // is safe for concurrent use.
@@ -101,13 +84,13 @@ func Database(t testing.TB) string {
 	name := fmt.Sprintf("test_%d", serial.Add(1))
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := s.exec(ctx, "CREATE DATABASE "+name+" STRATEGY file_copy", "CREATE DATABASE "+name); err != nil {
+	if err := exec(ctx, s, "CREATE DATABASE "+name+" STRATEGY file_copy", "CREATE DATABASE "+name); err != nil {
 		t.Fatalf("create a test database: %v", err)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		if err := s.exec(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
+		if err := exec(ctx, s, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
 			t.Logf("the test database %s stays until the server ends: %v", name, err)
 		}
 	})
@@ -115,7 +98,7 @@ func Database(t testing.TB) string {
 }
 
 // exec tries statements until one succeeds and returns the last one's error.
-func (s *Server) exec(ctx context.Context, statements ...string) error {
+func exec(ctx context.Context, s *Server, statements ...string) error {
 	conn, err := pgx.Connect(ctx, s.URL("postgres"))
 	if err != nil {
 		return err
@@ -127,22 +110,4 @@ func (s *Server) exec(ctx context.Context, statements ...string) error {
 		}
 	}
 	return err
-}
-
-// binaries returns the folder of initdb and postgres, the newest version first.
-func binaries() string {
-	folders, _ := filepath.Glob("/usr/lib/postgresql/*/bin") // the pattern is well formed
-	slices.SortFunc(folders, func(a, b string) int { return version(b) - version(a) })
-	for _, folder := range append(folders, filepath.SplitList(os.Getenv("PATH"))...) {
-		if _, err := os.Stat(filepath.Join(folder, "initdb")); err == nil {
-			return folder
-		}
-	}
-	return ""
-}
-
-// version reads the number in /usr/lib/postgresql/15/bin.
-func version(folder string) int {
-	n, _ := strconv.Atoi(strings.TrimSpace(filepath.Base(filepath.Dir(folder)))) // 0 for what has none
-	return n
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package pgtest
+package pgserver
 
 import (
 	"fmt"
@@ -37,7 +37,7 @@ func ownFolder() (folder string, as *syscall.SysProcAttr, err error) {
 		as.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 		parent = "/tmp" // root's own TMPDIR may be closed to others
 	}
-	if folder, err = os.MkdirTemp(parent, "pgtest"); err != nil {
+	if folder, err = os.MkdirTemp(parent, "pgserver"); err != nil {
 		return "", nil, err
 	}
 	if c := as.Credential; c != nil {

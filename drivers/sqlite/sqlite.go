@@ -65,19 +65,34 @@ func (opener) Open(ctx context.Context, url string) (*sql.DB, error) {
 	return open(ctx, url, busyWait, writeWait)
 }
 
+// OpenThrough is Open with connections that are made by what through makes of the
+// driver's own connector. Package crash counts statements so.
+func (opener) OpenThrough(ctx context.Context, url string, through func(driver.Connector) driver.Connector) (*sql.DB, error) {
+	return openThrough(ctx, url, busyWait, writeWait, through)
+}
+
 func open(ctx context.Context, url string, busy, wait time.Duration) (*sql.DB, error) {
+	return openThrough(ctx, url, busy, wait, nil)
+}
+
+// openThrough opens a database; through may be nil.
+func openThrough(ctx context.Context, url string, busy, wait time.Duration, through func(driver.Connector) driver.Connector) (*sql.DB, error) {
 	path, err := parseURL(url)
 	if err != nil {
 		return nil, err
 	}
-	var c *connector
+	var own *connector
 	if path == memory {
-		c, err = newMemoryConnector(wait)
+		own, err = newMemoryConnector(wait)
 	} else {
-		c, err = newConnector(ctx, path, busy, wait)
+		own, err = newConnector(ctx, path, busy, wait)
 	}
 	if err != nil {
 		return nil, err
+	}
+	c := driver.Connector(own)
+	if through != nil {
+		c = through(c)
 	}
 	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(maxOpen)

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/musterdev/muster/bus"
+	"github.com/musterdev/muster/drivers/nats/internal/many"
 )
 
 // Lag asks the server about each lane.
@@ -24,7 +25,7 @@ func (s *subscriber) Lag(ctx context.Context) (bus.Lag, error) {
 	var total tally
 	err := s.broker.insist(ctx, func(ctx context.Context) error {
 		total = tally{}
-		return each(ctx, lanes, func(ctx context.Context, l *lane) error {
+		return many.Each(ctx, lanes, func(ctx context.Context, l *lane) error {
 			c, err := s.broker.js.Consumer(ctx, l.stream, l.consumer)
 			if errors.Is(err, jetstream.ErrConsumerNotFound) {
 				return errNobody // Receive makes it again
@@ -166,7 +167,7 @@ func (b *broker) Groups(ctx context.Context) ([]bus.GroupInfo, error) {
 			if err := list.Err(); err != nil {
 				return err
 			}
-			if err := each(ctx, consumers, func(ctx context.Context, c *jetstream.ConsumerInfo) error {
+			if err := many.Each(ctx, consumers, func(ctx context.Context, c *jetstream.ConsumerInfo) error {
 				return tallies[c.Config.Metadata[groupKey]].add(ctx, s, c)
 			}); err != nil {
 				return err

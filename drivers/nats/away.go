@@ -7,13 +7,8 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 
 	"github.com/musterdev/muster/bus"
+	"github.com/musterdev/muster/bus/away"
 	"github.com/musterdev/muster/problem"
-)
-
-// How long a broker is away until it is said, and how often it is said again.
-const (
-	awaySoon  = 3 * time.Second
-	awayAgain = 30 * time.Second
 )
 
 // Away returns nil while there is a connection, else problem.Unavailable, which names
@@ -29,7 +24,7 @@ func (b *broker) Away() error {
 		return nil
 	default:
 	}
-	return problem.Wrap(b.why, problem.Unavailable, "the NATS server at %s is away", b.shown).WithRetryAfter(longPause)
+	return problem.Wrap(b.why, problem.Unavailable, "the NATS server at %s is away", b.shown).WithRetryAfter(away.LongPause)
 }
 
 // refused notes why a try to connect failed.
@@ -70,7 +65,7 @@ func (b *broker) remind(soon, again time.Duration) {
 			b.mu.Lock()
 			why := b.why
 			b.mu.Unlock()
-			b.log.Warn("the broker is away: events wait here until it answers; is its URL right, and does it run?", "error", why)
+			b.log.Warn(away.Said, "error", why)
 			t.Reset(again)
 		}
 	}

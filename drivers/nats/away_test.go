@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"github.com/musterdev/muster/bus/away"
 	"github.com/musterdev/muster/problem"
 )
 
@@ -66,7 +67,7 @@ func TestABrokerThatIsAwayIsSaid(t *testing.T) {
 	b := opened.(*broker)
 	said := func() int { return strings.Count(log.all(), "the broker is away: events wait") }
 	eventually(t, "it is said by itself", func() bool { return said() > 0 })
-	if took := time.Since(begin); took < awaySoon || took > 2*awaySoon {
+	if took := time.Since(begin); took < away.Soon || took > 2*away.Soon {
 		t.Errorf("it was said after %s", took)
 	}
 	if s := log.all(); !strings.Contains(s, "broker="+address.String()) || !strings.Contains(s, "refused") || strings.Contains(s, "secret") {

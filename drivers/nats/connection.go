@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -13,6 +12,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/musterdev/muster/bus"
+	"github.com/musterdev/muster/bus/away"
+	"github.com/musterdev/muster/drivers/nats/internal/marks"
 )
 
 // lease is how long a delivery goes without a sign: the consumers' ack_wait.
@@ -20,28 +21,27 @@ const lease = 4 * time.Second
 
 // The bounds of talking to a server.
 const (
-	dialWait    = 2 * time.Second
-	firstPause  = 100 * time.Millisecond // between tries; doubled up to
-	longPause   = 500 * time.Millisecond
-	answerWait  = 5 * time.Second // for one answer; then the question is put again
-	pingEvery   = 5 * time.Second // two unanswered: the connection is given up
-	farewell    = time.Second     // for what is sent at the end
-	manageAtOne = 16              // requests to the server's API at a time
+	dialWait   = 2 * time.Second
+	answerWait = 5 * time.Second // for one answer; then the question is put again
+	pingEvery  = 5 * time.Second // two unanswered: the connection is given up
+	farewell   = time.Second     // for what is sent at the end
 )
 
 // broker is a connection, with all its subscribers.
 type broker struct {
 	target
 
-	conn *natsgo.Conn
-	js   jetstream.JetStream
-	log  *slog.Logger
-	asks asks
+	conn  *natsgo.Conn
+	js    jetstream.JetStream
+	log   *slog.Logger
+	asks  asks
+	marks marks.Marks
 
 	mu      sync.Mutex
 	up      chan struct{}    // closed while there is a connection
 	down    chan struct{}    // closed when the present one is lost
 	streams map[string]known // that are there, by owner
+	queues  map[string]*queue
 	members map[*subscriber]struct{}
 	closed  bool
 	ended   chan struct{} // closed with closed
@@ -53,16 +53,20 @@ var (
 	_ bus.Admin  = (*broker)(nil)
 )
 
-func connect(t target, client string, log *slog.Logger) (*broker, error) {
+func connect(t target, client string, log *slog.Logger, dial dialer) (*broker, error) {
 	b := &broker{
 		target: t, log: log.With("broker", t.shown),
 		up: make(chan struct{}), down: make(chan struct{}), ended: make(chan struct{}),
-		streams: map[string]known{}, members: map[*subscriber]struct{}{},
+		streams: map[string]known{}, queues: map[string]*queue{}, members: map[*subscriber]struct{}{},
+	}
+	through := natsgo.Option(func(*natsgo.Options) error { return nil })
+	if dial != nil {
+		through = natsgo.SetCustomDialer(dial)
 	}
 	conn, err := natsgo.Connect(t.servers,
-		natsgo.Name(client),
+		natsgo.Name(client), through,
 		natsgo.RetryOnFailedConnect(true), natsgo.MaxReconnects(-1), natsgo.IgnoreAuthErrorAbort(),
-		natsgo.CustomReconnectDelay(func(tries int) time.Duration { return pause(tries - 1) }),
+		natsgo.CustomReconnectDelay(func(tries int) time.Duration { return away.Pause(tries - 1) }),
 		natsgo.ReconnectBufSize(-1), // what was not sent is sent again by who asked for it, or not at all
 		natsgo.Timeout(dialWait), natsgo.PingInterval(pingEvery), natsgo.MaxPingsOutstanding(2),
 		natsgo.NoCallbacksAfterClientClose(),
@@ -84,14 +88,8 @@ func connect(t target, client string, log *slog.Logger) (*broker, error) {
 		conn.Close()
 		return nil, fmt.Errorf("nats: set up the connection to %s: %w", t.shown, err)
 	}
-	go b.remind(awaySoon, awayAgain)
+	go b.remind(away.Soon, away.Again)
 	return b, nil
-}
-
-// pause is how long to wait after so many failures, from 0.
-func pause(failures int) time.Duration {
-	d := min(longPause, firstPause<<min(max(failures, 0), 8))
-	return d - rand.N(d/4)
 }
 
 func (b *broker) connected() {
@@ -106,7 +104,7 @@ func (b *broker) connected() {
 		members = append(members, s)
 	}
 	b.mu.Unlock()
-	b.log.Info("connected to the broker")
+	b.log.Info(away.Connected)
 	for _, s := range members {
 		s.reconnected()
 	}
@@ -123,7 +121,7 @@ func (b *broker) lost(err error) {
 	}
 	b.mu.Unlock()
 	if err != nil {
-		b.log.Warn("the connection to the broker was lost; trying again", "error", err)
+		b.log.Warn(away.Lost, "error", err)
 	}
 }
 
@@ -177,8 +175,8 @@ func (b *broker) insist(ctx context.Context, what func(ctx context.Context) erro
 		} else if errors.Is(err, bus.ErrClosed) {
 			return err
 		}
-		if rest(ctx, pause(failures)) != nil {
-			return &gaveUpError{b.shown, ctx.Err(), last}
+		if away.Rest(ctx, away.Pause(failures)) != nil {
+			return b.gaveUp(ctx.Err(), last)
 		}
 	}
 }
@@ -192,39 +190,6 @@ func (b *broker) closing(err error) error {
 		return bus.ErrClosed
 	}
 	return err
-}
-
-// rest waits for d, or returns ctx's error when it ends before.
-func rest(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// each does something for all of a list, several at a time, and returns the first error.
-func each[T any](ctx context.Context, list []T, do func(ctx context.Context, one T) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	places := make(chan struct{}, manageAtOne)
-	var work sync.WaitGroup
-	for _, one := range list {
-		places <- struct{}{}
-		work.Go(func() {
-			defer func() { <-places }()
-			if err := ctx.Err(); err == nil {
-				if err = do(ctx, one); err != nil {
-					cancel(err)
-				}
-			}
-		})
-	}
-	work.Wait()
-	return context.Cause(ctx)
 }
 
 // Caps says what JetStream does by itself. What was terminated is in the stream for

@@ -59,6 +59,9 @@ func (s *subscriber) read(r *receipt, m *natsgo.Msg) *lane {
 	}
 	l := s.lanes[n]
 	s.mu.Unlock()
+	if meta.NumDelivered == 1 {
+		s.broker.delivered(meta.Stream, meta.Consumer, meta.Sequence.Stream)
+	}
 	msg, err := decode(m)
 	if err != nil {
 		s.broker.log.Error("dropped a message of the stream that is no event; who wrote it there?", "stream", meta.Stream, "sequence", meta.Sequence.Stream, "error", err)

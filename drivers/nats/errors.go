@@ -8,6 +8,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/musterdev/muster/bus/away"
 	"github.com/musterdev/muster/problem"
 )
 
@@ -15,23 +16,13 @@ var (
 	errAway   = errors.New("the connection was lost")
 	errSilent = fmt.Errorf("no answer within %s: the broker hangs, or cannot write its store", answerWait)
 	errNobody = errors.New("nothing answers for the stream there")
+	errBehind = errors.New("what other calls publish there is still being stored")
 )
 
-// gaveUpError is the end of a caller's context, and what it was waiting for.
-type gaveUpError struct {
-	broker string
-	ended  error
-	last   error // of the last try; nil: there was no connection
+// gaveUp is the end of a caller's context, and what it was waiting for.
+func (b *broker) gaveUp(ended, last error) error {
+	return &away.GaveUpError{Driver: "nats", Broker: b.shown, Ended: ended, Last: last}
 }
-
-func (e *gaveUpError) Error() string {
-	if e.last == nil {
-		return fmt.Sprintf("nats: the broker at %s is away: %v", e.broker, e.ended)
-	}
-	return fmt.Sprintf("nats: the broker at %s did not do it in time: %v: %v", e.broker, e.last, e.ended)
-}
-
-func (e *gaveUpError) Unwrap() []error { return []error{e.ended, e.last} }
 
 // The server's error codes that jetstream has no name for.
 const (
@@ -93,7 +84,7 @@ func named(stream string, err error) error {
 	if errors.Is(err, natsgo.ErrMaxPayload) {
 		return problem.Wrap(fmt.Errorf("nats: stream %s: %w", stream, err), problem.TooLarge, "the message is larger than the broker takes")
 	}
-	if _, ok := errors.AsType[*gaveUpError](err); ok {
+	if _, ok := errors.AsType[*away.GaveUpError](err); ok {
 		return problem.Wrap(err, problem.Unavailable, "the broker is not available")
 	}
 	return err

@@ -23,13 +23,11 @@ package nats
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	neturl "net/url"
-	"strconv"
-	"strings"
+	"net"
 
 	"github.com/musterdev/muster/bus"
+	"github.com/musterdev/muster/drivers/nats/internal/address"
 )
 
 // Lanes is how many lanes a stream is made with: how many of its messages a group
@@ -58,6 +56,17 @@ func (driver) BusSchemes() []string { return []string{"nats", "tls"} }
 // and every 30 s from then on. client is the name the server shows; log may be nil.
 // The result is also a bus.Admin, and has Away() error: nil while there is a connection.
 func (driver) OpenBus(ctx context.Context, url, client string, log *slog.Logger) (bus.Broker, error) {
+	return open(ctx, url, client, log, nil)
+}
+
+// OpenBusThrough is OpenBus over connections that dial makes. Package crash counts
+// writes so.
+func (driver) OpenBusThrough(ctx context.Context, url, client string, log *slog.Logger, dial func(ctx context.Context, network, address string) (net.Conn, error)) (bus.Broker, error) {
+	return open(ctx, url, client, log, dial)
+}
+
+// open connects; dial may be nil.
+func open(ctx context.Context, url, client string, log *slog.Logger, dial dialer) (bus.Broker, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -68,7 +77,17 @@ func (driver) OpenBus(ctx context.Context, url, client string, log *slog.Logger)
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return connect(target, client, log)
+	return connect(target, client, log, dial)
+}
+
+// dialer is what the client library calls to connect.
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Dial connects, for as long as the library's own dialer would.
+func (d dialer) Dial(network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), dialWait)
+	defer cancel()
+	return d(ctx, network, address)
 }
 
 // target is what a URL says.
@@ -79,39 +98,6 @@ type target struct {
 }
 
 func parseURL(url string) (target, error) {
-	servers, query, _ := strings.Cut(url, "?")
-	t := target{servers: servers, replicas: 1}
-	var shown []string
-	for server := range strings.SplitSeq(servers, ",") {
-		u, err := neturl.Parse(server)
-		if err != nil || u.Scheme != "nats" && u.Scheme != "tls" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.Fragment != "" {
-			return t, fmt.Errorf("nats: the URL %q is none of a NATS server: write nats://HOST:PORT", redacted(server))
-		}
-		shown = append(shown, u.Host)
-	}
-	t.shown = strings.Join(shown, ",")
-	values, err := neturl.ParseQuery(query)
-	if err != nil {
-		return t, fmt.Errorf("nats: the URL's parameters %q cannot be read: %w", query, err)
-	}
-	for name := range values {
-		n, err := strconv.Atoi(values.Get(name))
-		if name != "replicas" || err != nil || n < 1 || n > 5 {
-			return t, fmt.Errorf("nats: the URL's parameter %s=%s is not known: there is replicas, from 1 to 5", name, values.Get(name))
-		}
-		t.replicas = n
-	}
-	return t, nil
-}
-
-// redacted cuts the credentials off a URL that may not even be one.
-func redacted(url string) string {
-	scheme, rest, ok := strings.Cut(url, "://")
-	if !ok {
-		return "…"
-	}
-	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
-		rest = "…" + rest[at:]
-	}
-	return scheme + "://" + rest
+	a, err := address.Parse(url)
+	return target{a.Servers, a.Shown, a.Replicas}, err
 }

@@ -22,11 +22,14 @@ const (
 
 // Publish stores the messages of each stream (first topic segment) as one atomic
 // batch, which costs one sync of the disk, up to 1,000 messages and 16 MiB; what is
-// more goes into further ones. The server refuses a batch whole when it knows one of
-// the messages: then they go one by one, until there is one that it does not know.
+// more goes into further ones. Calls that come while another's batch is on its way to
+// the same stream share the next one, and each is told what became of its own: alone is
+// at once, and a crowd costs a few syncs. The server refuses a batch whole when it knows one of
+// the messages: then smaller ones are tried, until only the message that it knows is alone.
 //
 // While the broker is away Publish waits until ctx ends; whether the last try took
-// effect is then not known, and publishing again is safe for two minutes. A store that
+// effect is then not known, and publishing again is safe for two minutes. Their data may
+// still be read then: do not write to it. A store that
 // is full or fails is problem.Unavailable.
 func (b *broker) Publish(ctx context.Context, msgs []bus.Msg) []bus.Result {
 	results := make([]bus.Result, len(msgs))
@@ -42,64 +45,26 @@ func (b *broker) Publish(ctx context.Context, msgs []bus.Msg) []bus.Result {
 	}
 	var storing sync.WaitGroup
 	for owner, indexes := range owners {
-		if refused[owner] {
+		switch {
+		case refused[owner]:
 			for _, i := range indexes {
 				if results[i].Err == nil {
 					results[i].Err = bus.ErrBatch
 				}
 			}
-			continue
+		case len(owners) == 1:
+			b.queue(owner).put(ctx, b, msgs, indexes, results)
+		default:
+			storing.Go(func() { b.queue(owner).put(ctx, b, msgs, indexes, results) })
 		}
-		storing.Go(func() { b.store(ctx, owner, msgs, indexes, results) })
 	}
 	storing.Wait()
 	return results
 }
 
-// store stores the messages of one stream, and stops at the first that fails.
-func (b *broker) store(ctx context.Context, owner string, msgs []bus.Msg, indexes []int, results []bus.Result) {
-	singles, run := 0, 1 // how many to send one by one; the next time a batch has a known one, twice as many
-	for len(indexes) > 0 {
-		n := fitting(msgs, indexes)
-		if singles > 0 {
-			n = 1
-		}
-		known, err := b.storeBatch(ctx, owner, msgs, indexes[:n])
-		if codeOf(err) == codeKnown && n > 1 {
-			singles, run = run, 2*run
-			continue
-		}
-		if err != nil {
-			err = named(streamOf(owner), err)
-			for _, i := range indexes {
-				results[i].Err = err
-			}
-			return
-		}
-		if n == 1 {
-			results[indexes[0]].Known = known
-		}
-		if singles > 0 && !known { // where one is known the next probably is
-			singles--
-		}
-		indexes = indexes[n:]
-	}
-}
-
-// fitting returns how many of the messages one batch takes, at least 1.
-func fitting(msgs []bus.Msg, indexes []int) int {
-	size := 0
-	for n, i := range indexes {
-		size += len(msgs[i].Data)
-		if n == batchMessages || n > 0 && size > batchBytes {
-			return n
-		}
-	}
-	return len(indexes)
-}
-
 // stored is the server's answer to a message or a batch.
 type stored struct {
+	Seq       uint64              `json:"seq"` // of the last one
 	Duplicate bool                `json:"duplicate"`
 	Batch     string              `json:"batch"`
 	Count     int                 `json:"count"`
@@ -108,18 +73,25 @@ type stored struct {
 
 // storeBatch stores messages all or none, a single one as such; known is only for
 // that.
-func (b *broker) storeBatch(ctx context.Context, owner string, msgs []bus.Msg, indexes []int) (known bool, err error) {
-	incomplete := false
+func (b *broker) storeBatch(ctx context.Context, q *queue, msgs []bus.Msg) (known bool, err error) {
 	err = b.insist(ctx, func(ctx context.Context) error {
-		stream, err := b.stream(ctx, owner)
+		stream, err := b.stream(ctx, q.owner)
 		if err != nil {
+			q.note(err)
 			return err
 		}
-		answer, err := b.send(ctx, stream.lanes, msgs, indexes, incomplete)
-		if errors.Is(err, errNobody) {
-			b.forget(owner)
+		mark := b.marks.Mark(streamOf(q.owner))
+		answer, err := b.send(ctx, stream.lanes, msgs, false)
+		if codeOf(err) == codeIncomplete {
+			answer, err = b.send(ctx, stream.lanes, msgs, true)
 		}
-		incomplete = codeOf(err) == codeIncomplete
+		q.note(err)
+		if err == nil {
+			b.confirmed(q.owner, answer, uint64(len(msgs)), mark)
+		}
+		if errors.Is(err, errNobody) {
+			b.forget(q.owner)
+		}
 		known = answer.Duplicate
 		return err
 	})
@@ -129,16 +101,16 @@ func (b *broker) storeBatch(ctx context.Context, owner string, msgs []bus.Msg, i
 // send sends a batch once and returns what the server says of it. The server answers
 // to the last message alone, unless each asks for it: so the reason is found why an
 // earlier one was refused.
-func (b *broker) send(ctx context.Context, lanes int, msgs []bus.Msg, indexes []int, each bool) (stored, error) {
+func (b *broker) send(ctx context.Context, lanes int, msgs []bus.Msg, each bool) (stored, error) {
 	down, err := b.online(ctx)
 	if err != nil {
 		return stored{}, err
 	}
 	id := rand.Text()
-	last := len(indexes) - 1
+	last := len(msgs) - 1
 	var others []*question
-	for n, i := range indexes[:last] {
-		m := encode(msgs[i], bus.Lane(msgs[i], lanes))
+	for n, msg := range msgs[:last] {
+		m := encode(msg, bus.Lane(msg, lanes))
 		m.Header[headerBatch], m.Header[headerSequence] = []string{id}, []string{strconv.Itoa(n + 1)}
 		if each {
 			q := b.asks.put()
@@ -150,8 +122,7 @@ func (b *broker) send(ctx context.Context, lanes int, msgs []bus.Msg, indexes []
 			return stored{}, err
 		}
 	}
-	i := indexes[last]
-	m := encode(msgs[i], bus.Lane(msgs[i], lanes))
+	m := encode(msgs[last], bus.Lane(msgs[last], lanes))
 	if last > 0 {
 		m.Header[headerBatch], m.Header[headerSequence], m.Header[headerCommit] = []string{id}, []string{strconv.Itoa(last + 1)}, []string{"1"}
 	}
@@ -160,8 +131,8 @@ func (b *broker) send(ctx context.Context, lanes int, msgs []bus.Msg, indexes []
 		return stored{}, err
 	}
 	answer, err := read(reply.Data)
-	if err == nil && last > 0 && (answer.Batch != id || answer.Count != len(indexes)) {
-		err = fmt.Errorf("nats: the server answered for the batch %q with %d messages instead of %q with %d", answer.Batch, answer.Count, id, len(indexes))
+	if err == nil && last > 0 && (answer.Batch != id || answer.Count != len(msgs)) {
+		err = fmt.Errorf("nats: the server answered for the batch %q with %d messages instead of %q with %d", answer.Batch, answer.Count, id, len(msgs))
 	}
 	for _, q := range others {
 		select {

@@ -10,6 +10,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 
 	"github.com/musterdev/muster/bus"
+	"github.com/musterdev/muster/bus/away"
 )
 
 // Settle sends the verdicts together and returns when the server has confirmed them
@@ -39,7 +40,7 @@ func (s *subscriber) Settle(ctx context.Context, verdicts ...bus.Verdict) error 
 		left, err := s.settle(ctx, open)
 		if len(left) > 0 {
 			bounded, cancel := context.WithDeadline(ctx, left[0].touched.Add(lease))
-			e := rest(bounded, pause(failures))
+			e := away.Rest(bounded, away.Pause(failures))
 			cancel()
 			if e != nil || !passes(err) {
 				errs = append(errs, fmt.Errorf("nats: %d of %d verdicts were not confirmed: %w", len(left), len(verdicts), s.broker.closing(err)))

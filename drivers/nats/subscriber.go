@@ -13,11 +13,18 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/musterdev/muster/bus"
+	"github.com/musterdev/muster/bus/away"
+	"github.com/musterdev/muster/drivers/nats/internal/many"
 )
 
 // A pull request waits at the server for a message for so long, then another is sent:
-// an idle lane costs two small messages in that time.
-const pullWait = time.Minute
+// an idle lane costs two small messages in that time. A server that ends a stream loses now and
+// then what it had to say to those who wait (seen with nats-server 2.15.2): a stream's first lane asks more often, as
+// its sentinel, and finds that nobody is there.
+const (
+	pullWait     = time.Minute
+	sentinelWait = answerWait
+)
 
 // keep is how long a message that arrived may wait for Receive, before it is handed
 // back for others; and how old it may be to be given out without a sign to the server.
@@ -116,7 +123,7 @@ func (s *subscriber) setUp(ctx context.Context, begin jetstream.DeliverPolicy) e
 				lanes = append(lanes, &lane{owner: owner, stream: streamOf(owner), consumer: consumerOf(s.Group, i), number: i})
 			}
 		}
-		err := each(ctx, lanes, func(ctx context.Context, l *lane) error {
+		err := many.Each(ctx, lanes, func(ctx context.Context, l *lane) error {
 			return s.broker.consumer(ctx, l, s.Subscription, begin)
 		})
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -157,9 +164,9 @@ func (s *subscriber) Receive(ctx context.Context, most int) ([]bus.Delivery, err
 		if len(got) > 0 {
 			return got, nil
 		}
-		wait := pullWait
+		wait := sentinelWait
 		if broken {
-			wait = pause(trouble - 1)
+			wait = away.Pause(trouble - 1)
 		}
 		t := time.NewTimer(wait)
 		select {
@@ -200,11 +207,15 @@ func (s *subscriber) take(most int) (got []bus.Delivery, old []*receipt) {
 
 // ask sends requests for the lanes without one. The lock is held.
 func (s *subscriber) ask(now time.Time) {
-	request := fmt.Appendf(nil, `{"batch":1,"expires":%d}`, pullWait.Nanoseconds())
 	for i, l := range s.lanes {
-		if now.Sub(l.asked) < pullWait+answerWait {
+		expires := pullWait
+		if l.number == 0 {
+			expires = sentinelWait
+		}
+		if now.Sub(l.asked) < expires+answerWait {
 			continue
 		}
+		request := fmt.Appendf(nil, `{"batch":1,"expires":%d}`, expires.Nanoseconds())
 		m := &natsgo.Msg{Subject: "$JS.API.CONSUMER.MSG.NEXT." + l.stream + "." + l.consumer, Reply: s.inbox + strconv.Itoa(i), Data: request}
 		if s.broker.conn.PublishMsg(m) != nil {
 			return // not connected: reconnected asks again

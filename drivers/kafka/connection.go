@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/musterdev/muster/bus"
+	"github.com/musterdev/muster/bus/away"
 	"github.com/musterdev/muster/drivers/kafka/internal/request"
 	"github.com/musterdev/muster/drivers/kafka/internal/wire"
 	"github.com/musterdev/muster/problem"
@@ -25,10 +25,9 @@ const lease = 4 * time.Second
 
 // The bounds of talking to a broker.
 const (
-	answerWait = 5 * time.Second // for a dial, and beyond what a request asks to wait
-	retryWait  = 2 * time.Second // how long the client itself tries again
-	firstPause = 50 * time.Millisecond
-	longPause  = 500 * time.Millisecond
+	answerWait  = 5 * time.Second       // for a dial, and beyond what a request asks to wait
+	retryWait   = 2 * time.Second       // how long the client itself tries again
+	metadataAge = 50 * time.Millisecond // the least between two looks at what topics there are
 )
 
 // broker is a connection, with all its subscribers.
@@ -61,7 +60,7 @@ func connect(options []kgo.Opt, shown string, log *slog.Logger) (*broker, error)
 		// By names, not by their numbers: newer forms of some requests take no names.
 		kgo.MaxVersions(kversion.V3_9_0()),
 		kgo.DialTimeout(answerWait), kgo.RequestTimeoutOverhead(answerWait),
-		kgo.RetryBackoffFn(pause), kgo.MetadataMinAge(firstPause),
+		kgo.RetryBackoffFn(away.Pause), kgo.MetadataMinAge(metadataAge),
 	)
 	// To publish it tries for as long as the caller waits.
 	client, err := kgo.NewClient(append(slices.Clone(options), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.RequiredAcks(kgo.AllISRAcks()), kgo.ProducerLinger(0))...)
@@ -82,46 +81,24 @@ func (b *broker) asking(more ...kgo.Opt) (*kgo.Client, error) {
 	return kgo.NewClient(append(append(slices.Clone(b.options), kgo.RetryTimeout(retryWait)), more...)...)
 }
 
-// How often it is looked whether the broker answers, how long it is away until that is
-// said, and how often it is said again.
-const (
-	lookEvery = time.Second
-	awaySoon  = 3 * time.Second
-	awayAgain = 30 * time.Second
-)
+// lookEvery is how often it is looked whether the broker answers.
+const lookEvery = time.Second
 
 // look pings the broker until the connection is closed, and says when it is away.
 func (b *broker) look() {
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	said, up := time.Now().Add(awaySoon-awayAgain), false
-	for {
-		ctx, cancel := context.WithTimeout(b.living, retryWait)
-		err := b.client.Ping(ctx)
-		cancel()
-		if b.living.Err() != nil {
-			return
-		}
-		b.mu.Lock()
-		b.why = err
-		b.mu.Unlock()
-		switch {
-		case err == nil && !up:
-			b.log.Info("connected to the broker")
-			up = true
-		case err != nil && up:
-			b.log.Warn("the connection to the broker was lost; trying again", "error", err)
-			said, up = time.Now().Add(awaySoon-awayAgain), false
-		case err != nil && time.Since(said) >= awayAgain:
-			b.log.Warn("the broker is away: events wait here until it answers; is its URL right, and does it run?", "error", err)
-			said = time.Now()
-		}
-		select {
-		case <-tick.C:
-		case <-b.living.Done():
-			return
-		}
-	}
+	away.Watch{
+		Every: lookEvery, Log: b.log,
+		Ping: func(ctx context.Context) error {
+			ctx, cancel := context.WithTimeout(ctx, retryWait)
+			defer cancel()
+			return b.client.Ping(ctx)
+		},
+		Seen: func(_ context.Context, err error, _ bool) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.why = err
+		},
+	}.Run(b.living)
 }
 
 // Away returns nil while the broker answers, else problem.Unavailable, which names its
@@ -135,7 +112,7 @@ func (b *broker) Away() error {
 	case b.why == nil:
 		return nil
 	}
-	return problem.Wrap(b.why, problem.Unavailable, "the Kafka broker at %s is away", b.shown).WithRetryAfter(longPause)
+	return problem.Wrap(b.why, problem.Unavailable, "the Kafka broker at %s is away", b.shown).WithRetryAfter(away.LongPause)
 }
 
 // Caps says what the driver does with Kafka.
@@ -164,7 +141,7 @@ func (b *broker) insist(ctx context.Context, what func(ctx context.Context) erro
 			return err
 		}
 		last = err
-		_ = rest(ctx, pause(failures)) // open tells how it ended
+		_ = away.Rest(ctx, away.Pause(failures)) // open tells how it ended
 	}
 }
 
@@ -192,24 +169,6 @@ func passes(err error) bool {
 	}
 	e, ok := errors.AsType[*kerr.Error](err)
 	return !ok || e.Retriable || errors.Is(e, kerr.UnknownTopicOrPartition) || errors.Is(e, kerr.UnknownServerError)
-}
-
-// rest waits for d, or returns ctx's error when it ends before.
-func rest(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// pause is how long to wait after so many failures, from 0.
-func pause(failures int) time.Duration {
-	d := min(longPause, firstPause<<min(max(failures, 0), 8))
-	return d - rand.N(d/4)
 }
 
 // Close ends the connection. Calls under way fail.

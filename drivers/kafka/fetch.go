@@ -8,6 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/musterdev/muster/drivers/kafka/internal/wire"
+
+	"github.com/musterdev/muster/bus/away"
 )
 
 // How much of a lane is fetched ahead.
@@ -57,7 +59,7 @@ func (x *session) fetch(ctx context.Context) {
 				level = slog.LevelError
 			}
 			x.log.Log(ctx, level, "reading failed; trying again", "error", err)
-			_ = rest(ctx, pause(0)) // ctx is looked at above
+			_ = away.Rest(ctx, away.Pause(0)) // ctx is looked at above
 		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/musterdev/muster/bus"
+	"github.com/musterdev/muster/bus/away"
 	"github.com/musterdev/muster/drivers/kafka/internal/request"
 	"github.com/musterdev/muster/drivers/kafka/internal/wire"
 )
@@ -105,7 +106,7 @@ func (x *session) attend(ctx context.Context) {
 		}
 		x.mu.Unlock()
 		x.log.Debug("the group is to be joined again", "error", err)
-		_ = rest(ctx, pause(failures)) // ctx is looked at above
+		_ = away.Rest(ctx, away.Pause(failures)) // ctx is looked at above
 		failures++
 	}
 }

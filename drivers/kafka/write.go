@@ -9,6 +9,8 @@ import (
 
 	"github.com/musterdev/muster/drivers/kafka/internal/request"
 	"github.com/musterdev/muster/drivers/kafka/internal/wire"
+
+	"github.com/musterdev/muster/bus/away"
 )
 
 // write writes the places of lanes, those of all that changed in one request, until ctx
@@ -59,7 +61,7 @@ func (x *session) write(ctx context.Context) {
 			level = slog.LevelError
 		}
 		x.log.Log(ctx, level, "the group's place could not be written; trying again", "error", err)
-		if rest(ctx, pause(failures)) != nil {
+		if away.Rest(ctx, away.Pause(failures)) != nil {
 			return
 		}
 		failures++

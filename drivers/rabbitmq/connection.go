@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/musterdev/muster/bus"
+	"github.com/musterdev/muster/bus/away"
 	"github.com/musterdev/muster/problem"
 )
 
@@ -17,19 +17,18 @@ const lease = 4 * time.Second
 
 // The bounds of talking to a server.
 const (
-	dialWait   = 5 * time.Second        // for a connection, the handshake included
-	writeWait  = 10 * time.Second       // for a write: a server that is out of memory or disk stops reading
-	heartbeat  = 3 * time.Second        // without two the server gives the connection up
-	firstPause = 100 * time.Millisecond // between tries; doubled up to
-	longPause  = 500 * time.Millisecond
+	dialWait   = 5 * time.Second  // for a connection, the handshake included
+	writeWait  = 10 * time.Second // for a write: a server that is out of memory or disk stops reading
+	heartbeat  = 3 * time.Second  // without two the server gives the connection up
 	answerWait = 5 * time.Second
 )
 
 // broker is a connection, made again when it is lost, with all its subscribers.
 type broker struct {
 	target
-	client string
-	log    *slog.Logger
+	client  string
+	through dialer
+	log     *slog.Logger
 
 	mu      sync.Mutex
 	link    *link         // nil while there is none
@@ -43,9 +42,9 @@ type broker struct {
 
 var _ bus.Broker = (*broker)(nil)
 
-func connect(t target, client string, log *slog.Logger) *broker {
+func connect(t target, client string, log *slog.Logger, through dialer) *broker {
 	b := &broker{
-		target: t, client: client, log: log.With("broker", t.shown),
+		target: t, client: client, through: through, log: log.With("broker", t.shown),
 		changed: make(chan struct{}), members: map[*subscriber]struct{}{}, ending: make(chan struct{}), ended: make(chan struct{}),
 	}
 	go b.run()
@@ -55,40 +54,34 @@ func connect(t target, client string, log *slog.Logger) *broker {
 // run keeps a connection until the broker is closed.
 func (b *broker) run() {
 	defer close(b.ended)
-	away := time.NewTimer(awaySoon)
-	defer away.Stop()
+	silent := time.NewTimer(away.Soon)
+	defer silent.Stop()
 	for failures := 0; ; failures++ {
 		l, err := b.dial(b.servers[failures%len(b.servers)])
 		if err == nil {
 			b.set(l, nil)
-			b.log.Info("connected to the broker")
+			b.log.Info(away.Connected)
 			err = l.watch(b.ending)
 			failures = -1
-			away.Reset(awaySoon)
+			silent.Reset(away.Soon)
 			if err != nil {
-				b.log.Warn("the connection to the broker was lost; trying again", "error", err)
+				b.log.Warn(away.Lost, "error", err)
 			}
 		}
 		b.set(nil, err)
-		t := time.NewTimer(pause(max(failures, 0)))
+		t := time.NewTimer(away.Pause(max(failures, 0)))
 		select {
 		case <-b.ending:
 			t.Stop()
 			return
-		case <-away.C:
-			b.log.Warn("the broker is away: events wait here until it answers; is its URL right, and does it run?", "error", err)
-			away.Reset(awayAgain)
+		case <-silent.C:
+			b.log.Warn(away.Said, "error", err)
+			silent.Reset(away.Again)
 		case <-t.C:
 		}
 		t.Stop()
 	}
 }
-
-// How long a broker is away until it is said, and how often it is said again.
-const (
-	awaySoon  = 3 * time.Second
-	awayAgain = 30 * time.Second
-)
 
 func (b *broker) set(l *link, why error) {
 	b.mu.Lock()
@@ -137,8 +130,8 @@ func (b *broker) insist(ctx context.Context, what func(ctx context.Context, l *l
 				last = err
 			}
 		}
-		if rest(ctx, pause(failures)) != nil {
-			return &gaveUpError{b.shown, ctx.Err(), last}
+		if away.Rest(ctx, away.Pause(failures)) != nil {
+			return &away.GaveUpError{Driver: "rabbitmq", Broker: b.shown, Ended: ctx.Err(), Last: last}
 		}
 	}
 }
@@ -182,7 +175,7 @@ func (b *broker) Away() error {
 	if why == nil {
 		why = errAway
 	}
-	return problem.Wrap(why, problem.Unavailable, "the RabbitMQ server at %s is away", b.shown).WithRetryAfter(longPause)
+	return problem.Wrap(why, problem.Unavailable, "the RabbitMQ server at %s is away", b.shown).WithRetryAfter(away.LongPause)
 }
 
 // Caps says what the driver does with RabbitMQ.
@@ -209,22 +202,4 @@ func (b *broker) Close() error {
 	close(b.ending)
 	<-b.ended
 	return nil
-}
-
-// pause is how long to wait after so many failures, from 0.
-func pause(failures int) time.Duration {
-	d := min(longPause, firstPause<<min(max(failures, 0), 8))
-	return d - rand.N(d/4)
-}
-
-// rest waits for d, or returns ctx's error when it ends before.
-func rest(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"context"
 	"net"
 	"sync"
 	"time"
@@ -23,7 +24,6 @@ type link struct {
 }
 
 func (b *broker) dial(url string) (*link, error) {
-	dialer := net.Dialer{Timeout: dialWait}
 	dialed := make(chan struct{})
 	defer close(dialed)
 	conn, err := amqp.DialConfig(url, amqp.Config{
@@ -32,7 +32,9 @@ func (b *broker) dial(url string) (*link, error) {
 			"consumer_cancel_notify": true, "connection.blocked": true, "publisher_confirms": true, "basic.nack": true,
 		}},
 		Dial: func(network, address string) (net.Conn, error) {
-			c, err := dialer.Dial(network, address)
+			ctx, cancel := context.WithTimeout(context.Background(), dialWait)
+			defer cancel()
+			c, err := b.through(ctx, network, address)
 			if err != nil {
 				return nil, err
 			}

@@ -10,6 +10,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/musterdev/muster/drivers/rabbitmq/internal/wire"
+
+	"github.com/musterdev/muster/bus/away"
 )
 
 // tell puts one message into every lane's queue, calls sent when the broker has them
@@ -107,7 +109,7 @@ func (s *subscriber) attend(ctx context.Context, owner string) {
 			return
 		}
 		_ = s.count(ctx, l, owner) // is begun again
-		_ = rest(ctx, pause(failures))
+		_ = away.Rest(ctx, away.Pause(failures))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/musterdev/muster/bus"
+	"github.com/musterdev/muster/bus/away"
 	"github.com/musterdev/muster/drivers/rabbitmq/internal/wire"
 	"github.com/musterdev/muster/problem"
 )
@@ -76,7 +77,7 @@ func fitting(msgs []bus.Msg, open []int) int {
 
 // named says what an error of storing messages means.
 func named(err error) error {
-	if e, ok := err.(*gaveUpError); ok { //nolint:errorlint // insist returns it as it is
+	if e, ok := err.(*away.GaveUpError); ok { //nolint:errorlint // insist returns it as it is
 		return problem.Wrap(e, problem.Unavailable, "the broker is not available")
 	}
 	return err

@@ -38,6 +38,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	neturl "net/url"
 	"strings"
 
@@ -70,6 +71,19 @@ func (driver) BusSchemes() []string { return []string{"amqp", "amqps"} }
 // result has Away() error: nil while there is a connection. It is no bus.Admin: AMQP
 // does not list queues.
 func (driver) OpenBus(ctx context.Context, url, client string, log *slog.Logger) (bus.Broker, error) {
+	return open(ctx, url, client, log, (&net.Dialer{}).DialContext)
+}
+
+// OpenBusThrough is OpenBus over connections that dial makes. Package crash counts
+// writes so.
+func (driver) OpenBusThrough(ctx context.Context, url, client string, log *slog.Logger, dial func(ctx context.Context, network, address string) (net.Conn, error)) (bus.Broker, error) {
+	return open(ctx, url, client, log, dial)
+}
+
+// dialer makes a connection.
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+func open(ctx context.Context, url, client string, log *slog.Logger, dial dialer) (bus.Broker, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -80,7 +94,7 @@ func (driver) OpenBus(ctx context.Context, url, client string, log *slog.Logger)
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return connect(t, client, log), nil
+	return connect(t, client, log, dial), nil
 }
 
 // target is what a URL says.

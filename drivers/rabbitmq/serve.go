@@ -8,6 +8,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/musterdev/muster/drivers/rabbitmq/internal/wire"
+
+	"github.com/musterdev/muster/bus/away"
 )
 
 // serve takes part in one lane until ctx ends.
@@ -30,7 +32,7 @@ func (s *subscriber) serve(ctx context.Context, owner string, number int) {
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, errLetGo):
-			_ = rest(ctx, keep+rand.N(keep)) // for others; ctx is looked at above
+			_ = away.Rest(ctx, keep+rand.N(keep)) // for others; ctx is looked at above
 			continue
 		}
 		s.broker.log.Debug("a lane's session ended; beginning another", "lane", wire.StreamOf(owner, number), "group", s.Group, "error", err)
@@ -47,7 +49,7 @@ func (s *subscriber) serve(ctx context.Context, owner string, number int) {
 				s.broker.log.Warn("a lane's queues are not there, and could not be made", "lane", wire.StreamOf(owner, number), "group", s.Group, "error", err)
 			}
 		}
-		_ = rest(ctx, pause(failures))
+		_ = away.Rest(ctx, away.Pause(failures))
 		failures++
 	}
 }

@@ -10,6 +10,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/musterdev/muster/drivers/rabbitmq/internal/wire"
+
+	"github.com/musterdev/muster/bus/away"
 )
 
 // How long streams keep messages and groups are remembered, and how much of a stream is
@@ -97,7 +99,7 @@ func (l *link) ensure(ctx context.Context, owner string, queues []queue) error {
 		if e, ok := errors.AsType[*amqp.Error](err); !ok || e.Code != amqp.ResourceLocked {
 			return err
 		}
-		if err := rest(ctx, lockAgain); err != nil {
+		if err := away.Rest(ctx, lockAgain); err != nil {
 			return err
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +12,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/musterdev/muster/bus"
+	"github.com/musterdev/muster/bus/away"
 	"github.com/musterdev/muster/problem"
 )
 
@@ -28,11 +28,12 @@ type broker struct {
 	ended   chan struct{} // closed by Close
 	watch   sync.WaitGroup
 
-	mu      sync.Mutex
-	members map[*subscriber]struct{}
-	owners  map[string]bool // that the server has on its list
-	closed  bool
-	why     error // of the last try; nil: the server answers
+	mu        sync.Mutex
+	members   map[*subscriber]struct{}
+	owners    map[string]bool  // that the server has on its list
+	confirmed map[string]int64 // by lane, the last number that the server gave a message
+	closed    bool
+	why       error // of the last try; nil: the server answers
 }
 
 var (
@@ -45,19 +46,14 @@ var errNotTried = errors.New("it has not answered yet")
 func connect(client goredis.UniversalClient, shown string, log *slog.Logger) *broker {
 	b := &broker{
 		client: client, scripts: newScripts(), shown: shown, log: log.With("broker", shown), ended: make(chan struct{}),
-		members: map[*subscriber]struct{}{}, owners: map[string]bool{}, why: errNotTried,
+		members: map[*subscriber]struct{}{}, owners: map[string]bool{}, confirmed: map[string]int64{}, why: errNotTried,
 	}
 	b.watch.Go(b.look)
 	return b
 }
 
-// How often it is looked whether the server answers, how long it is away until that is
-// said, and how often it is said again.
-const (
-	lookEvery = time.Second
-	awaySoon  = 3 * time.Second
-	awayAgain = 30 * time.Second
-)
+// lookEvery is how often it is looked whether the server answers.
+const lookEvery = time.Second
 
 // look pings the server until the broker is closed, and says when it is away.
 func (b *broker) look() {
@@ -67,33 +63,16 @@ func (b *broker) look() {
 		<-b.ended
 		cancel()
 	}()
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	said, up := time.Now().Add(awaySoon-awayAgain), false
-	for {
-		err := b.client.Ping(ctx).Err()
-		if ctx.Err() != nil {
-			return
-		}
-		b.note(err)
-		switch {
-		case err == nil && !up:
-			b.settings(ctx)
-			b.log.Info("connected to the broker")
-			up = true
-		case err != nil && up:
-			b.log.Warn("the connection to the broker was lost; trying again", "error", err)
-			said, up = time.Now().Add(awaySoon-awayAgain), false
-		case err != nil && time.Since(said) >= awayAgain:
-			b.log.Warn("the broker is away: events wait here until it answers; is its URL right, and does it run?", "error", err)
-			said = time.Now()
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-	}
+	away.Watch{
+		Every: lookEvery, Log: b.log,
+		Ping: func(ctx context.Context) error { return b.client.Ping(ctx).Err() },
+		Seen: func(ctx context.Context, err error, again bool) {
+			b.note(err)
+			if again {
+				b.settings(ctx)
+			}
+		},
+	}.Run(ctx)
 }
 
 // settings warns of a server that may lose what it confirmed, where it tells.
@@ -124,7 +103,7 @@ func (b *broker) Away() error {
 	case b.why == nil:
 		return nil
 	}
-	return problem.Wrap(b.why, problem.Unavailable, "the Redis server at %s is away", b.shown).WithRetryAfter(longPause)
+	return problem.Wrap(b.why, problem.Unavailable, "the Redis server at %s is away", b.shown).WithRetryAfter(away.LongPause)
 }
 
 // Caps says what the driver does with Redis.
@@ -160,7 +139,7 @@ func (b *broker) insist(ctx context.Context, what func(ctx context.Context) erro
 			return err
 		}
 		last = err
-		if err := b.rest(ctx, pause(failures)); err != nil {
+		if err := b.rest(ctx, away.Pause(failures)); err != nil {
 			return gaveUp(b.shown, err, last)
 		}
 	}
@@ -186,12 +165,6 @@ func (b *broker) rest(ctx context.Context, d time.Duration) error {
 	case <-b.ended:
 	}
 	return b.open(ctx)
-}
-
-// pause is how long to wait after so many failures, from 0.
-func pause(failures int) time.Duration {
-	d := min(longPause, firstPause<<min(max(failures, 0), 8))
-	return d - rand.N(d/4)
 }
 
 // gaveUp returns the end of a caller's context with what it was waiting for.

@@ -149,6 +149,7 @@ func (b *broker) storeBatch(ctx context.Context, owner string, msgs []bus.Msg, i
 		}
 		args = append(args, lane, m.Topic, attributes, data)
 	}
+	before := b.seen(lanes)
 	answer, err := b.run(ctx, b.scripts.store, keys, args...)
 	if err != nil {
 		return nil, err
@@ -159,7 +160,11 @@ func (b *broker) storeBatch(ctx context.Context, owner string, msgs []bus.Msg, i
 	}
 	known := make([]bool, len(all))
 	for i, n := range all {
-		known[i] = n == int64(1)
+		number, _ := n.(int64)
+		known[i] = number == 0
+		if number > 0 {
+			b.stored(ctx, lanes[bus.Lane(msgs[indexes[i]], Lanes)], number, before)
+		}
 	}
 	return known, nil
 }

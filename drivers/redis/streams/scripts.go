@@ -45,7 +45,7 @@ end
 
 // store stores a batch. KEYS: the owner's hash, then of each message the stream and the
 // key it is known by. ARGV: the channel, how long messages are kept and known, then of
-// each message the lane, topic, attributes and data. It answers which were known.
+// each message the lane, topic, attributes and data. It answers the number of each in its lane, 0 of one that was known.
 //
 //nolint:dupword // as common
 func store() *goredis.Script {
@@ -54,9 +54,10 @@ local out = {}
 for i = 1, (#KEYS - 1) / 2 do
 	local stream, known, at = KEYS[2 * i], KEYS[2 * i + 1], 4 * i
 	local lane, topic = ARGV[at], ARGV[at + 1]
-	out[i] = redis.call('EXISTS', known)
-	if out[i] == 0 then
+	out[i] = 0
+	if redis.call('EXISTS', known) == 0 then
 		local n = redis.call('HINCRBY', KEYS[1], 'n' .. lane, 1)
+		out[i] = n
 		redis.call('XADD', stream, text(n) .. '-0', 't', topic, 's', text(now), 'a', ARGV[at + 2], 'd', ARGV[at + 3])
 		redis.call('SET', known, '', 'PX', ARGV[3])
 		redis.call('HINCRBY', KEYS[1], 'topic:' .. topic, 1)

@@ -53,12 +53,8 @@ func (driver) Name() string { return "redis" }
 // BusSchemes returns the URL schemes OpenBus takes.
 func (driver) BusSchemes() []string { return []string{"redis", "rediss"} }
 
-// The bounds of talking to a server.
-const (
-	answerWait = 5 * time.Second // for a dial and for one answer; then it is tried again
-	firstPause = 50 * time.Millisecond
-	longPause  = 500 * time.Millisecond
-)
+// answerWait is for a dial and for one answer; then it is tried again.
+const answerWait = 5 * time.Second
 
 // OpenBus returns a connection to the server at url, redis://USER:PASSWORD@HOST:6379/DB,
 // with rediss: for an encrypted one; parameters are those of go-redis, such as

@@ -14,6 +14,15 @@ require (
 )
 
 require (
+	github.com/pierrec/lz4/v4 v4.1.33 // indirect
+	github.com/rabbitmq/amqp091-go v1.16.0 // indirect
+	github.com/redis/go-redis/v9 v9.23.0 // indirect
+	github.com/twmb/franz-go v1.22.2 // indirect
+	github.com/twmb/franz-go/pkg/kmsg v1.15.0 // indirect
+	go.uber.org/atomic v1.12.0 // indirect
+)
+
+require (
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/dustin/go-humanize v1.1.0 // indirect
@@ -27,6 +36,9 @@ require (
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
+	github.com/musterdev/muster/drivers/kafka v0.0.0
+	github.com/musterdev/muster/drivers/rabbitmq v0.0.0
+	github.com/musterdev/muster/drivers/redis v0.0.0
 	github.com/nats-io/nats.go v1.55.0 // indirect
 	github.com/nats-io/nkeys v0.4.16 // indirect
 	github.com/nats-io/nuid v1.0.1 // indirect
@@ -59,8 +71,11 @@ require (
 
 replace (
 	github.com/musterdev/muster => ../
+	github.com/musterdev/muster/drivers/kafka => ../drivers/kafka
 	github.com/musterdev/muster/drivers/nats => ../drivers/nats
 	github.com/musterdev/muster/drivers/otlp => ../drivers/otlp
 	github.com/musterdev/muster/drivers/postgres => ../drivers/postgres
+	github.com/musterdev/muster/drivers/rabbitmq => ../drivers/rabbitmq
+	github.com/musterdev/muster/drivers/redis => ../drivers/redis
 	github.com/musterdev/muster/drivers/sqlite => ../drivers/sqlite
 )

@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"github.com/musterdev/muster"
+	"github.com/musterdev/muster/bus/asyncapi"
+	"github.com/musterdev/muster/shop/answers"
+	"github.com/musterdev/muster/shop/events"
 	catalogv1 "github.com/musterdev/muster/shop/proto/catalog/v1"
 )
 
@@ -37,6 +40,15 @@ func run(ctx context.Context, app *muster.App) error {
 	if err := Seed(ctx, db); err != nil {
 		return err
 	}
+	if err := app.Outbox(); err != nil {
+		return err
+	}
+	telling, span := app.Telemetry().Traces.Tracer("catalog").Start(ctx, "announce") // else who hears of it would not know from whom
+	err = announce(telling, db)
+	span.End()
+	if err != nil {
+		return err
+	}
 	s, err := newProducts(store{db}, cfg.Cache)
 	if err != nil {
 		return err
@@ -49,7 +61,8 @@ func run(ctx context.Context, app *muster.App) error {
 		return err
 	}
 	app.Handle("/", api)
-	app.Handle("/v1/", newCache(api, cfg.Cache))
+	app.Handle(asyncapi.Path, events.Catalog())
+	app.Handle("/v1/", answers.New(api, cfg.Cache))
 	catalogv1.RegisterCatalogServer(app.GRPC(), &server{products: s})
 	return app.Serve(ctx)
 }

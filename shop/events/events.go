@@ -1,6 +1,6 @@
 // Package events is the contract of the events that the shop's services send one
 // another: the topics and the data of each, written as JSON. Everything is ordered by
-// the order it is about. Services import this package, never one another.
+// the order it is about, but for what catalog lists. Services import this package, never one another.
 package events
 
 import "github.com/musterdev/muster/bus"
@@ -24,6 +24,13 @@ var (
 var (
 	OrderConfirmed = bus.Topic[Confirmation]{Name: "orders.confirmed"}
 	OrderFailed    = bus.Topic[Failure]{Name: "orders.failed"}
+)
+
+// What catalog and inventory tell everybody, for whoever keeps a copy. Both say how
+// things are now, not what changed, so that one who has the last of them has all.
+var (
+	ProductsListed = bus.Topic[Listing]{Name: "catalog.listed"}
+	StockAvailable = bus.Topic[Stock]{Name: "inventory.available"}
 )
 
 // PaymentRequest asks for the money of an order.
@@ -74,6 +81,13 @@ type Confirmation struct {
 	Order string `json:"order"`
 	Cart  string `json:"cart"`
 	Cents int64  `json:"cents"`
+	Lines []Sale `json:"lines,omitempty"` // older events have none
+}
+
+// Sale is the pieces of one line of an order; another may be of the same product.
+type Sale struct {
+	Product string `json:"product"`
+	Pieces  int64  `json:"pieces"`
 }
 
 // Failure says that an order came to nothing, and that nothing of it is left.
@@ -81,4 +95,32 @@ type Failure struct {
 	Order  string `json:"order"`
 	Cart   string `json:"cart"`
 	Reason string `json:"reason"`
+}
+
+// Listing is what catalog sells, or a part of it. All listings have one key, and so one order.
+type Listing struct {
+	Products []Product `json:"products"`
+}
+
+// Product is one thing the shop sells.
+type Product struct {
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Category    string `json:"category"`
+	Cents       int64  `json:"cents"`
+	Description string `json:"description"`
+}
+
+// Stock says how many pieces are free of the products that it names, of which there may be
+// others. Events of two reservations may come in any order: of each product the highest
+// version counts.
+type Stock struct {
+	Levels []Level `json:"levels"`
+}
+
+// Level is how many pieces of one product nobody has reserved or bought.
+type Level struct {
+	Product string `json:"product"`
+	Free    int64  `json:"free"`
+	Version int64  `json:"version"` // counts the changes of the product's stock
 }

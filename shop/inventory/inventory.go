@@ -1,6 +1,7 @@
 // Package inventory is the service that owns the stock and the rights to it. Pieces
 // are free, reserved or sold, and only ever move between the three in one
-// transaction, so that none is lost, sold twice, or reserved for nobody.
+// transaction, so that none is lost, sold twice, or reserved for nobody. How many are free
+// is told everybody by event, of the same transaction.
 package inventory
 
 import (
@@ -15,6 +16,7 @@ import (
 	"github.com/musterdev/muster/problem"
 	"github.com/musterdev/muster/shop/background"
 	"github.com/musterdev/muster/shop/clock"
+	"github.com/musterdev/muster/shop/events"
 	inventoryv1 "github.com/musterdev/muster/shop/proto/inventory/v1"
 	"github.com/musterdev/muster/shop/query"
 )
@@ -29,7 +31,7 @@ type Server struct {
 	db *sql.DB
 }
 
-// NewServer returns the service on a migrated database.
+// NewServer returns the service on a migrated database that has the tables of package outbox.
 func NewServer(db *sql.DB) *Server { return &Server{db: db} }
 
 // Reserve takes the pieces of all lines under a key, or of none.
@@ -76,9 +78,10 @@ func (s *Server) Reserve(ctx context.Context, req *inventoryv1.ReserveRequest) (
 // take moves pieces from free to reserved. Lines are ordered by product, here and
 // wherever stock is changed, so that two transactions never wait for each other.
 func take(ctx context.Context, tx *sql.Tx, r *inventoryv1.Reservation) error {
+	var left []events.Level
 	for _, l := range r.Lines {
-		enough, err := query.Change(ctx, tx, `UPDATE stock SET free = free - $1, reserved = reserved + $1
-			WHERE product = $2 AND free >= $1`, l.Quantity, l.Product)
+		now, enough, err := query.One(ctx, tx, level, `UPDATE stock SET free = free - $1, reserved = reserved + $1, version = version + 1
+			WHERE product = $2 AND free >= $1`+levels, l.Quantity, l.Product)
 		if err != nil {
 			return err
 		}
@@ -88,8 +91,9 @@ func take(ctx context.Context, tx *sql.Tx, r *inventoryv1.Reservation) error {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO reservation_lines (key, product, quantity) VALUES ($1, $2, $3)`, r.Key, l.Product, l.Quantity); err != nil {
 			return err
 		}
+		left = append(left, now)
 	}
-	return nil
+	return tell(ctx, tx, r.Key, left)
 }
 
 // short tells why a line could not be taken.
@@ -108,7 +112,7 @@ func short(ctx context.Context, tx *sql.Tx, l *inventoryv1.Line) error {
 
 // Confirm sells the pieces held under a key.
 func (s *Server) Confirm(ctx context.Context, req *inventoryv1.ConfirmRequest) (*inventoryv1.Reservation, error) {
-	r, err := s.end(ctx, req.GetKey(), "confirmed", `UPDATE stock SET reserved = reserved - $1, sold = sold + $1 WHERE product = $2`)
+	r, err := s.end(ctx, req.GetKey(), "confirmed", `UPDATE stock SET reserved = reserved - $1, sold = sold + $1, version = version + 1 WHERE product = $2`)
 	if err == nil && r.State == inventoryv1.State_STATE_RELEASED {
 		return nil, gone(r.Key)
 	}
@@ -131,7 +135,7 @@ func (s *Server) Release(ctx context.Context, req *inventoryv1.ReleaseRequest) (
 	return r, err
 }
 
-const giveBack = `UPDATE stock SET reserved = reserved - $1, free = free + $1 WHERE product = $2`
+const giveBack = `UPDATE stock SET reserved = reserved - $1, free = free + $1, version = version + 1 WHERE product = $2`
 
 // Expire releases the reservations whose time is over. Each is released once,
 // however many replicas look at the same moment.
@@ -164,12 +168,18 @@ func (s *Server) end(ctx context.Context, key, state, move string) (*inventoryv1
 		if r, err = find(ctx, tx, key); err != nil || !held {
 			return err
 		}
+		var left []events.Level
 		for _, l := range r.Lines {
-			if _, err := tx.ExecContext(ctx, move, l.Quantity, l.Product); err != nil {
+			now, _, err := query.One(ctx, tx, level, move+levels, l.Quantity, l.Product)
+			if err != nil {
 				return err
 			}
+			left = append(left, now)
 		}
-		return nil
+		if state == "confirmed" { // which leaves what is free as it was
+			return nil
+		}
+		return tell(ctx, tx, key, left)
 	})
 	if err != nil {
 		return nil, err

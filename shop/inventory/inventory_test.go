@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/musterdev/muster/data/outbox"
 	"github.com/musterdev/muster/problem"
 	"github.com/musterdev/muster/shop/internal/engines"
 	inventoryv1 "github.com/musterdev/muster/shop/proto/inventory/v1"
@@ -21,8 +22,17 @@ const (
 
 func each(t *testing.T, test func(t *testing.T, open func() *Server)) {
 	engines.Each(t, migrations, func(t *testing.T, open func() *sql.DB) {
-		test(t, func() *Server { return NewServer(open()) })
+		test(t, func() *Server { return served(t, open()) })
 	})
+}
+
+// served is the service on a migrated database.
+func served(t *testing.T, db *sql.DB) *Server {
+	t.Helper()
+	if err := outbox.Migrate(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	return NewServer(db)
 }
 
 // reserve makes a request from pairs of product and quantity.
@@ -133,7 +143,7 @@ func TestAllLinesOrNone(t *testing.T) {
 }
 
 func TestBadRequests(t *testing.T) {
-	s := NewServer(engines.SQLite(t, migrations))
+	s := served(t, engines.SQLite(t, migrations))
 	many := make([]any, 0, 2*(maxLines+1))
 	for i := range maxLines + 1 {
 		many = append(many, fmt.Sprintf("p-%d", 1001+i), 1)

@@ -11,6 +11,7 @@ import (
 	"github.com/musterdev/muster/data/tx"
 	"github.com/musterdev/muster/problem"
 	"github.com/musterdev/muster/shop/events"
+	"github.com/musterdev/muster/shop/orders/sold"
 	cartv1 "github.com/musterdev/muster/shop/proto/cart/v1"
 	inventoryv1 "github.com/musterdev/muster/shop/proto/inventory/v1"
 	"github.com/musterdev/muster/shop/query"
@@ -76,11 +77,10 @@ func (s *orders) refund(ctx context.Context, tx tx.Tx, p *purchase) error {
 
 // approve is the last moment at which the shopper can have taken the order back.
 func (s *orders) approve(ctx context.Context, tx tx.Tx, p *purchase) error {
-	approved, err := query.Change(ctx, tx, `UPDATE orders SET approved = 1 WHERE id = $1 AND cancelled = 0`, p.Order.ID)
-	if err == nil && !approved {
-		err = saga.Reject("cancelled by the shopper")
+	if approved, err := query.Change(ctx, tx, `UPDATE orders SET approved = 1 WHERE id = $1 AND cancelled = 0`, p.Order.ID); err != nil || approved {
+		return err
 	}
-	return err
+	return saga.Reject("cancelled by the shopper")
 }
 
 // sell moves the pieces from held to sold; refused when they are not held any more.
@@ -91,11 +91,11 @@ func (s *orders) sell(ctx context.Context, p *purchase) error {
 
 // ship asks for the parcel. onBooked ends the step.
 func (s *orders) ship(ctx context.Context, tx tx.Tx, p *purchase) error {
-	pieces := int64(0)
+	e := events.Shipment{Order: p.Order.ID}
 	for _, l := range p.Order.Lines {
-		pieces += int64(l.Quantity)
+		e.Pieces += int64(l.Quantity)
 	}
-	return ask(ctx, tx, events.ShippingRequested, p.Order.ID, events.Shipment{Order: p.Order.ID, Pieces: pieces})
+	return ask(ctx, tx, events.ShippingRequested, p.Order.ID, e)
 }
 
 // confirm ends a good order.
@@ -103,7 +103,7 @@ func (s *orders) confirm(ctx context.Context, tx tx.Tx, p *purchase) error {
 	if _, err := tx.ExecContext(ctx, `UPDATE orders SET state = 'confirmed' WHERE id = $1`, p.Order.ID); err != nil {
 		return err
 	}
-	return outbox.Append(ctx, tx, events.OrderConfirmed, p.Order.ID, events.Confirmation{Order: p.Order.ID, Cart: p.Order.Cart, Cents: p.Order.Total})
+	return sold.Publish(ctx, tx, events.Confirmation{Order: p.Order.ID, Cart: p.Order.Cart, Cents: p.Order.Total}, p.Order.Lines)
 }
 
 // clear takes the lines that were ordered out of the cart.

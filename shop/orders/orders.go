@@ -6,6 +6,7 @@
 package orders
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -15,6 +16,7 @@ import (
 	"github.com/musterdev/muster/page"
 	"github.com/musterdev/muster/problem"
 	"github.com/musterdev/muster/shop/clock"
+	"github.com/musterdev/muster/shop/orders/sold"
 	cartv1 "github.com/musterdev/muster/shop/proto/cart/v1"
 	inventoryv1 "github.com/musterdev/muster/shop/proto/inventory/v1"
 	"github.com/musterdev/muster/shop/query"
@@ -33,19 +35,14 @@ type Order struct {
 	Created   time.Time `json:"created"`
 	Cancelled bool      `json:"cancelled,omitempty" doc:"The shopper took it back; it is failed, or will be."`
 	Lines     []Line    `json:"lines,omitempty" doc:"Left out in lists."`
+	Position  string    `header:"Muster-Position" json:"-" doc:"Of a confirmed order: sent to search, its answer counts the order."`
 }
 
 // The states of an order. It leaves pending once and for all.
 const pending, confirmed, failed = "pending", "confirmed", "failed"
 
 // Line is some pieces of one product at the price they had when they were ordered.
-type Line struct {
-	CartLine string `json:"cart_line" doc:"The line of the cart that it was."`
-	Product  string `json:"product"`
-	Name     string `json:"name"`
-	Quantity int32  `json:"quantity"`
-	Price    int64  `json:"price" doc:"Of one piece, in cents."`
-}
+type Line = sold.Line
 
 // orders keeps orders in a database and carries them out. It is safe for concurrent
 // use, by any number of replicas.
@@ -77,15 +74,12 @@ func fields(o *Order) []any {
 // find returns one order with its lines.
 func find(ctx context.Context, r query.Runner, id string) (Order, error) {
 	o, found, err := query.One(ctx, r, fields, selectOrders+`id = $1`, id)
-	if err == nil && !found {
-		err = problem.New(problem.NotFound, "there is no order %q", id)
+	if err != nil || !found {
+		return o, cmp.Or(err, error(problem.New(problem.NotFound, "there is no order %q", id)))
 	}
-	if err != nil {
-		return o, err
-	}
-	o.Lines, err = query.All(ctx, r, func(l *Line) []any {
-		return []any{&l.CartLine, &l.Product, &l.Name, &l.Quantity, &l.Price}
-	}, `SELECT cart_line, product, name, quantity, price FROM order_lines WHERE order_id = $1 ORDER BY cart_line`, id)
+	o.Position = sold.Position(id, o.State)
+	o.Lines, err = query.All(ctx, r, func(l *Line) []any { return []any{&l.CartLine, &l.Product, &l.Name, &l.Quantity, &l.Price} },
+		`SELECT cart_line, product, name, quantity, price FROM order_lines WHERE order_id = $1 ORDER BY cart_line`, id)
 	return o, err
 }
 

@@ -54,7 +54,7 @@ func (s *orders) linesOf(ctx context.Context, cart string) ([]Line, error) {
 	if len(c.GetLines()) == 0 {
 		return nil, problem.New(problem.Unprocessable, "cart %q is empty", cart).WithField("cart", "empty")
 	}
-	lines := make([]Line, 0, len(c.GetLines()))
+	var lines []Line
 	for _, l := range c.GetLines() {
 		if l.PriceCents == nil {
 			return nil, problem.New(problem.Unavailable, "the price of product %q is not known now", l.GetProduct()).WithRetryAfter(time.Second)
@@ -75,13 +75,11 @@ func insert(ctx context.Context, tx tx.Tx, o *Order) error {
 		o.Total += l.Price * int64(l.Quantity)
 	}
 	request, _ := idempotency.FromContext(ctx)
-	if _, err := tx.ExecContext(ctx, `INSERT INTO orders (id, cart, request_key, state, reason, total, created_at)
-		VALUES ($1, $2, $3, 'pending', '', $4, $5)`, o.ID, o.Cart, request.Key, o.Total, now.UnixMilli()); err != nil {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO orders (id, cart, request_key, state, reason, total, created_at) VALUES ($1, $2, $3, 'pending', '', $4, $5)`, o.ID, o.Cart, request.Key, o.Total, now.UnixMilli()); err != nil {
 		return err
 	}
 	for _, l := range o.Lines {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO order_lines (order_id, cart_line, sold, product, name, quantity, price) VALUES ($1, $2, $2, $3, $4, $5, $6)`,
-			o.ID, l.CartLine, l.Product, l.Name, l.Quantity, l.Price); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO order_lines (order_id, cart_line, sold, product, name, quantity, price) VALUES ($1, $2, $2, $3, $4, $5, $6)`, o.ID, l.CartLine, l.Product, l.Name, l.Quantity, l.Price); err != nil {
 			return err
 		}
 	}

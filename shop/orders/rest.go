@@ -8,17 +8,17 @@ import (
 	"github.com/musterdev/muster/data/idempotency"
 	"github.com/musterdev/muster/problem"
 	"github.com/musterdev/muster/rest"
+	"github.com/musterdev/muster/shop/orders/sold"
 )
 
-type (
-	placeOrder struct {
-		Key  string `header:"Idempotency-Key" doc:"Makes the same request, sent twice, one order."`
-		Cart string `json:"cart" required:"true" min:"1" max:"100" doc:"Its lines are ordered and taken out of it."`
-	}
-	getOrder struct {
-		ID string `path:"id"`
-	}
-)
+type placeOrder struct {
+	Key  string `header:"Idempotency-Key" doc:"Makes the same request, sent twice, one order."`
+	Cart string `json:"cart" required:"true" min:"1" max:"100" doc:"Its lines are ordered and taken out of it."`
+}
+
+type getOrder struct {
+	ID string `path:"id"`
+}
 
 // routes returns the REST API. What is wrong with it, Err says.
 func routes(s *orders, log *slog.Logger) *rest.API {
@@ -42,5 +42,6 @@ func routes(s *orders, log *slog.Logger) *rest.API {
 
 	rest.Get(api, "/v1/orders", s.list, rest.Paged(list), rest.ID("listOrders"), rest.Doc("All orders", "A page at a time, the newest first."))
 
+	sold.Register(api, s.db)
 	return api
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/musterdev/muster"
+	"github.com/musterdev/muster/bus/asyncapi"
 	"github.com/musterdev/muster/data/idempotency"
 	"github.com/musterdev/muster/data/inbox"
 	"github.com/musterdev/muster/shop/background"
@@ -32,6 +33,7 @@ func run(ctx context.Context, app *muster.App) error {
 		return err
 	}
 	app.Handle("/", routes(s, app.Log()))
+	app.Handle(asyncapi.Path, events.Orders())
 	app.On(events.PaymentCaptured.Name, inbox.Once(db, events.PaymentCaptured, s.onCaptured))
 	app.On(events.PaymentDeclined.Name, inbox.Once(db, events.PaymentDeclined, s.onDeclined))
 	app.On(events.PaymentRefunded.Name, inbox.Once(db, events.PaymentRefunded, s.onRefunded))

@@ -16,6 +16,7 @@ import (
 	"github.com/musterdev/muster/bus/memory"
 	"github.com/musterdev/muster/data/idempotency"
 	"github.com/musterdev/muster/data/inbox"
+	"github.com/musterdev/muster/data/outbox"
 	"github.com/musterdev/muster/data/saga"
 	"github.com/musterdev/muster/problem"
 	"github.com/musterdev/muster/shop/events"
@@ -53,6 +54,9 @@ func each(t *testing.T, test func(t *testing.T, w *world)) {
 func newWorld(t *testing.T, open func() *sql.DB) *world {
 	t.Helper()
 	pieces := engines.SQLite(t, inventory.Service.Migrations)
+	if err := outbox.Migrate(t.Context(), pieces); err != nil {
+		t.Fatal(err)
+	}
 	w := &world{t: t, open: open, db: open(), neighbours: &neighbours{
 		stock: inventory.NewServer(pieces), pieces: pieces, broker: memory.New(),
 		carts: map[string][]*cartv1.Line{}, money: map[string]*money{}, sent: map[string]int{}, told: map[string]string{},

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/musterdev/muster"
+	"github.com/musterdev/muster/bus/asyncapi"
 	"github.com/musterdev/muster/data/inbox"
 	"github.com/musterdev/muster/shop/events"
 )
@@ -24,6 +25,7 @@ func run(ctx context.Context, app *muster.App) error {
 		return err
 	}
 	app.Handle("/", routes(s))
+	app.Handle(asyncapi.Path, events.Payments())
 	app.On(events.PaymentRequested.Name, inbox.Once(db, events.PaymentRequested, s.onRequested))
 	app.On(events.RefundRequested.Name, inbox.Once(db, events.RefundRequested, s.onRefundRequested))
 	return app.Serve(ctx)

@@ -5,7 +5,7 @@ package query
 import (
 	"context"
 	"database/sql"
-	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -60,7 +60,10 @@ func Change(ctx context.Context, r Runner, query string, args ...any) (bool, err
 func In(values []string) (string, []any) {
 	marks, args := make([]string, len(values)), make([]any, len(values))
 	for i, v := range values {
-		marks[i], args[i] = fmt.Sprintf("$%d", i+1), v
+		marks[i], args[i] = Mark(i+1), v
 	}
 	return "IN (" + strings.Join(marks, ", ") + ")", args
 }
+
+// Mark is the place of the nth argument in a statement, from 1 on.
+func Mark(n int) string { return "$" + strconv.Itoa(n) }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/musterdev/muster"
+	"github.com/musterdev/muster/bus/asyncapi"
 	"github.com/musterdev/muster/data/inbox"
 	"github.com/musterdev/muster/shop/background"
 	"github.com/musterdev/muster/shop/events"
@@ -30,6 +31,7 @@ func run(ctx context.Context, app *muster.App) error {
 		return err
 	}
 	app.Handle("/", api)
+	app.Handle(asyncapi.Path, events.Shipping())
 	app.On(events.ShippingRequested.Name, inbox.Once(db, events.ShippingRequested, s.book))
 	app.Go("inbox", background.Every(time.Minute, app.Log(), "inbox", func(ctx context.Context) error {
 		_, err := inbox.Sweep(ctx, db, 0)

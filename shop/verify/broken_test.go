@@ -78,6 +78,12 @@ var breaks = []struct {
 	{"an order's end is mailed once", "+mail", "o-1.failed.json", "order o-1 is confirmed and mailed was [confirmed failed]", 0, 1},
 	{"an order's end is mailed once", "+mail", "o-9.failed.json", `mailed was [failed] of order "o-9", which is not there`, 0, 0},
 
+	{"search finds what catalog, inventory and orders have, row for row", "search", `UPDATE products_b1_2 SET free = 7 WHERE id = 'p-1001'`, "product p-1001 is found as {", 0, 0},
+	{"search finds what catalog, inventory and orders have, row for row", "search", `UPDATE products_b1_2 SET ordered = 2 WHERE id = 'p-1002'`, "product p-1002 is found as {", 0, 0},
+	{"search finds what catalog, inventory and orders have, row for row", "search", `DELETE FROM products_b1_2 WHERE id = 'p-1005'`, "product p-1005 is not found", 0, 0},
+	{"search finds what catalog, inventory and orders have, row for row", "search", `UPDATE muster_projection_build SET state = 'building'`, "product p-1001 is not found", 0, 0},
+	{"search finds what catalog, inventory and orders have, row for row", "inventory", `UPDATE stock SET initial = initial + 1, free = free + 1 WHERE product = 'p-1009'`, "product p-1009 is found as {", 0, 0},
+
 	{"every saga ends and every lease is free", "orders", `UPDATE muster_saga SET state = 'waiting', step = 'pay' WHERE id = 'o-1'`, "saga checkout of order o-1 (orders) is waiting in step pay", 0, 0},
 	{"every saga ends and every lease is free", "payments", `UPDATE muster_saga SET state = 'paused'`, "saga charge of order o-1 (payments) is paused", 0, 0},
 	{"every saga ends and every lease is free", "orders", `UPDATE muster_saga SET owner = 'orders-2' WHERE id = 'o-1'`, "saga checkout of order o-1 (orders) is completed and held by orders-2", 0, 0},

@@ -33,6 +33,8 @@ func invariants() []invariant {
 		{"a confirmed order ships once, any other never", shippedOnce},
 		{"an order's end is mailed once", mailedOnce},
 
+		{"search finds what catalog, inventory and orders have, row for row", foundAsItIs},
+
 		{"every saga ends and every lease is free", sagasEnd},
 		{"an order ends as its saga does", sagasAgree},
 		{"every event is published", outboxesEmpty},

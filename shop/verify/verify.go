@@ -16,6 +16,7 @@ import (
 type Stores struct {
 	Catalog, Cart, Inventory, Orders, Payments, Shipping *sql.DB
 
+	Search *sql.DB // nil: nobody searches
 	Card   *sql.DB // of the card processor: its ledger is nobody's who is judged here
 	Broker *sql.DB // where the broker parks what it could not push; nil: it pushes nothing
 	Mails  string  // the folder of the mails that were sent; "": none are, notify is left out

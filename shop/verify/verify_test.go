@@ -13,7 +13,9 @@ import (
 
 	"github.com/musterdev/muster/data/outbox"
 	"github.com/musterdev/muster/data/parking"
+	"github.com/musterdev/muster/data/projection"
 	"github.com/musterdev/muster/data/saga"
+	"github.com/musterdev/muster/data/tx"
 	"github.com/musterdev/muster/shop/catalog"
 	"github.com/musterdev/muster/shop/internal/engines"
 	"github.com/musterdev/muster/shop/shopper"
@@ -31,6 +33,7 @@ func migrations(t *testing.T, service string) fs.FS {
 // after it had been paid, and a ledger that says so.
 func quiet(t *testing.T) (verify.Stores, shopper.Ledger) {
 	t.Helper()
+	none := fstest.MapFS{"00001_none.sql": {Data: []byte("-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 1;\n")}}
 	s := verify.Stores{
 		Catalog:   engines.SQLite(t, migrations(t, "catalog")),
 		Cart:      engines.SQLite(t, migrations(t, "cart")),
@@ -39,7 +42,8 @@ func quiet(t *testing.T) (verify.Stores, shopper.Ledger) {
 		Payments:  engines.SQLite(t, migrations(t, "payments")),
 		Shipping:  engines.SQLite(t, migrations(t, "shipping")),
 		Card:      engines.SQLite(t, migrations(t, "card")),
-		Broker:    engines.SQLite(t, fstest.MapFS{"00001_none.sql": {Data: []byte("-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 1;\n")}}),
+		Search:    engines.SQLite(t, none),
+		Broker:    engines.SQLite(t, none),
 		Mails:     mails(t),
 	}
 	for _, own := range []struct {
@@ -47,8 +51,9 @@ func quiet(t *testing.T) (verify.Stores, shopper.Ledger) {
 		of      []*sql.DB
 	}{
 		{saga.Migrate, []*sql.DB{s.Orders, s.Payments}},
-		{outbox.Migrate, []*sql.DB{s.Orders, s.Payments, s.Shipping}},
-		{parking.Migrate, []*sql.DB{s.Orders, s.Payments, s.Shipping, s.Broker}},
+		{outbox.Migrate, []*sql.DB{s.Catalog, s.Inventory, s.Orders, s.Payments, s.Shipping}},
+		{parking.Migrate, []*sql.DB{s.Orders, s.Payments, s.Shipping, s.Search, s.Broker}},
+		{projection.Migrate, []*sql.DB{s.Search}},
 	} {
 		for _, db := range own.of {
 			if err := own.migrate(t.Context(), db); err != nil {
@@ -79,6 +84,7 @@ func quiet(t *testing.T) (verify.Stores, shopper.Ledger) {
 		`INSERT INTO calls VALUES ('1', 'charge', 'ch/o-1', 'timeout', 1), ('2', 'charge', 'ch/o-1', 'plain', 2), ('3', 'charge', 'ch/o-2', 'decline', 1),
 			('4', 'charge', 'ch/o-3', 'plain', 1), ('5', 'refund', 're/o-3', 'timeout', 1), ('6', 'refund', 're/o-3', 'plain', 1)`)
 	do(t, s.Shipping, `INSERT INTO parcels VALUES ('b-1', 'o-1', 3, 1)`)
+	copied(t, s.Search)
 	return s, shopper.Ledger{
 		Lines: []shopper.Line{
 			{Key: "k-1", Cart: "c-1", ID: "l-1", Product: "p-1001", Quantity: 2},
@@ -93,15 +99,35 @@ func quiet(t *testing.T) (verify.Stores, shopper.Ledger) {
 	}
 }
 
+// copied fills search with what catalog, inventory and orders have.
+func copied(t *testing.T, db *sql.DB) {
+	t.Helper()
+	do(t, db, `INSERT INTO muster_projection_build (projection, build, code, run, state, tables, began, seen) VALUES
+			('search', 'b1', 1, 1, 'dropped', '', 1, 1), ('search', 'b1_2', 1, 2, 'live', '', 1, 1), ('search', 'b2', 2, 1, 'building', '', 1, 1)`,
+		`CREATE TABLE products_b1_2 (id TEXT, name TEXT, category TEXT, price BIGINT, description TEXT, free BIGINT, ordered BIGINT)`)
+	free := map[string]int{"p-1001": 2, "p-1002": 1} // fewer than a million
+	if err := tx.Do(t.Context(), db, func(ctx context.Context, tx *sql.Tx) error {
+		for _, p := range catalog.Generate() {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO products_b1_2 VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+				p.ID, p.Name, p.Category, p.Price, p.Description, 1_000_000-free[p.ID], min(free[p.ID], 1)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func all(s *verify.Stores) map[string]**sql.DB {
 	return map[string]**sql.DB{
 		"catalog": &s.Catalog, "cart": &s.Cart, "inventory": &s.Inventory, "orders": &s.Orders,
-		"payments": &s.Payments, "shipping": &s.Shipping, "card": &s.Card, "broker": &s.Broker,
+		"payments": &s.Payments, "shipping": &s.Shipping, "card": &s.Card, "search": &s.Search, "broker": &s.Broker,
 	}
 }
 
 func insertSaga(name, id, state, owner string) string {
-	return fmt.Sprintf(`INSERT INTO muster_saga VALUES ('%s', '%s', 1, '%s', 0, 'end', 0, 0, 0, '', 1, '%s', 0, 0, '', '', 1, '', 1, 1, 0)`, name, id, state, owner)
+	return fmt.Sprintf(`INSERT INTO muster_saga VALUES ('%s', '%s', 1, '%s', 0, 'end', 0, 0, 0, '', 1, '%s', 0, 0, '', '', 1, '', 1, 1, 0, '')`, name, id, state, owner)
 }
 
 // mails makes a folder of the mails of the quiet shop, two that were never finished,
@@ -147,7 +173,7 @@ func TestAQuietShopHolds(t *testing.T) {
 // Where nobody mails and nothing is pushed, that is no violation.
 func TestWhatIsLeftOutIsNotMissed(t *testing.T) {
 	stores, ledger := quiet(t)
-	stores.Mails, stores.Broker = "", nil
+	stores.Mails, stores.Broker, stores.Search = "", nil, nil
 	if got := verify.Check(t.Context(), stores, ledger); len(got.Violations)+got.Lost+got.Duplicated > 0 {
 		t.Errorf("%+v", got)
 	}
@@ -161,8 +187,8 @@ func TestManyFactsAreCounted(t *testing.T) {
 	stores, ledger := quiet(t)
 	do(t, stores.Catalog, `UPDATE products SET price = price + 1`)
 	found := verify.Check(t.Context(), stores, ledger).Violations
-	if len(found) != 11 || found[10].String() != "the catalogue is as it was generated: and 990 more" {
-		t.Errorf("%d violations, the last is %v", len(found), found[len(found)-1])
+	if len(found) != 22 || found[10].String() != "the catalogue is as it was generated: and 990 more" {
+		t.Errorf("%d violations, the last is %v", len(found), found[min(10, len(found)-1)])
 	}
 }
 

@@ -38,6 +38,9 @@ type world struct {
 	parcels map[string][]parcel // by order id
 	mails   map[string][]string // states that were mailed, by order id; nil: nobody mails
 
+	found    []found
+	searched bool
+
 	sagas       []saga
 	unpublished []unpublished
 	parked      []parked
@@ -108,18 +111,19 @@ func load(ctx context.Context, s Stores) (*world, error) {
 		db    *sql.DB
 		read  []reader
 	}{
-		{"catalog", s.Catalog, []reader{w.readCatalog}},
+		{"catalog", s.Catalog, []reader{w.readCatalog, w.readOutbox("catalog")}},
 		{"cart", s.Cart, []reader{w.readCart}},
-		{"inventory", s.Inventory, []reader{w.readInventory}},
+		{"inventory", s.Inventory, []reader{w.readInventory, w.readOutbox("inventory")}},
 		{"orders", s.Orders, []reader{w.readOrders, w.readSagas("orders"), w.readOutbox("orders"), w.readParked("orders")}},
 		{"payments", s.Payments, []reader{w.readPayments, w.readSagas("payments"), w.readOutbox("payments"), w.readParked("payments")}},
 		{"shipping", s.Shipping, []reader{w.readShipping, w.readOutbox("shipping"), w.readParked("shipping")}},
+		{"search", s.Search, []reader{w.readSearch, w.readParked("search")}},
 		{"card", s.Card, []reader{w.readCard}},
 		{"broker", s.Broker, []reader{w.readParked("broker")}},
 	}
 	for _, r := range readers {
 		if r.db == nil {
-			if r.store == "broker" {
+			if r.store == "broker" || r.store == "search" {
 				continue
 			}
 			return w, fmt.Errorf("%s: there is no database", r.store)

@@ -1,15 +1,18 @@
-// Command payments runs the shop's payments service.
+// Command payments runs the shop's payments service, on whichever broker MUSTER_BUS_URL names.
 package main
 
 import (
 	"github.com/musterdev/muster"
+	"github.com/musterdev/muster/drivers/kafka"
 	"github.com/musterdev/muster/drivers/nats"
 	"github.com/musterdev/muster/drivers/otlp"
 	"github.com/musterdev/muster/drivers/postgres"
+	"github.com/musterdev/muster/drivers/rabbitmq"
+	"github.com/musterdev/muster/drivers/redis/streams"
 	"github.com/musterdev/muster/drivers/sqlite"
 	"github.com/musterdev/muster/shop/payments"
 )
 
 func main() {
-	muster.Main(payments.Service, muster.With(sqlite.Driver, postgres.Driver, nats.Driver, otlp.Driver))
+	muster.Main(payments.Service, muster.With(sqlite.Driver, postgres.Driver, nats.Driver, rabbitmq.Driver, streams.Driver, kafka.Driver, otlp.Driver))
 }

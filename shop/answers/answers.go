@@ -1,4 +1,5 @@
-package catalog
+// Package answers keeps whole answers of a service for a moment.
+package answers
 
 import (
 	"bytes"
@@ -10,10 +11,10 @@ import (
 	"time"
 )
 
-// answers serves GET requests a second time from memory, ready as they went out: a
+// Cache serves GET requests a second time from memory, ready as they went out: a
 // product page costs a look-up instead of a query and its encoding. What it holds is
 // at most ttl old. It is safe for concurrent use.
-type answers struct {
+type Cache struct {
 	next http.Handler
 	ttl  time.Duration
 
@@ -32,12 +33,13 @@ type answer struct {
 	until   time.Time
 }
 
-func newCache(next http.Handler, ttl time.Duration) *answers {
-	return &answers{next: next, ttl: ttl, kept: map[string]*answer{}}
+// New returns a cache before next. With a ttl of 0 it keeps nothing.
+func New(next http.Handler, ttl time.Duration) *Cache {
+	return &Cache{next: next, ttl: ttl, kept: map[string]*answer{}}
 }
 
 // ServeHTTP answers from memory what it can. Only answers with status 200 are kept.
-func (c *answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (c *Cache) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
 		c.next.ServeHTTP(w, r)
 		return
@@ -63,7 +65,7 @@ func (c *answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // fetch has the next handler make the answer. One that is not kept goes to w.
-func (c *answers) fetch(w http.ResponseWriter, r *http.Request) *answer {
+func (c *Cache) fetch(w http.ResponseWriter, r *http.Request) *answer {
 	whole := r.Clone(r.Context())
 	whole.Header.Del("If-None-Match") // 304 has no body to keep
 	rec := &recorder{ResponseWriter: w, header: http.Header{}, status: http.StatusOK}
@@ -79,7 +81,7 @@ func (c *answers) fetch(w http.ResponseWriter, r *http.Request) *answer {
 	return &answer{header: rec.header, body: rec.body.Bytes(), pattern: whole.Pattern, until: time.Now().Add(c.ttl)}
 }
 
-func (c *answers) keep(key string, a *answer) {
+func (c *Cache) keep(key string, a *answer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old := c.kept[key]; old != nil {

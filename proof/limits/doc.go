@@ -1,0 +1,2 @@
+// Package limits proves that gateways share limits over what the binary does not link.
+package limits

@@ -136,13 +136,11 @@ func (c *Caller) target(op *Op) *pool.Target {
 	return c.pool(op.Service).Rules().Matching(cmp.Or(op.Route, op.Name))
 }
 
-// Priority returns what a request has that enters the fleet by this call.
-func (c *Caller) Priority(op Op) resilience.Priority {
-	if p := c.target(&op).Rule.Priority; p != nil {
-		return *p
-	}
-	return resilience.Normal
-}
+// Manner is what is said of how calls like one are made.
+type Manner = pool.Manner
+
+// Manner returns how calls like op are made now.
+func (c *Caller) Manner(op *Op) Manner { return c.target(op).Manner() }
 
 // doing is one Do.
 type doing struct {
@@ -164,14 +162,3 @@ func noToken(err error, service string) error {
 }
 
 func (c *Caller) tls(service string) *tls.Config { return c.cfg.TLS.Client(service) }
-
-// pauseUntil waits for d, a change or the end of ctx.
-func pauseUntil(ctx context.Context, changed <-chan struct{}, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-changed:
-	case <-ctx.Done():
-	}
-}

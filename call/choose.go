@@ -27,7 +27,7 @@ func (k *course[T]) choose(ctx context.Context, n int, now time.Time) (*Ticket, 
 	}
 	if n > 1 && slices.Contains(tried, m) {
 		m.End()
-		pauseUntil(ctx, changed, max(leastPause<<min(n-2, 5), k.target.Policy.Retry.Pause(n-1)))
+		pool.Pause(ctx, changed, max(leastPause<<min(n-2, 5), k.target.Policy.Retry.Pause(n-1)))
 		if m, at, err = k.next(ctx, tried, time.Now()); err != nil {
 			return nil, at, err
 		}
@@ -50,13 +50,13 @@ func (k *course[T]) choose(ctx context.Context, n int, now time.Time) (*Ticket, 
 // next chooses a member, waiting a bounded time for one to appear, and returns when.
 func (k *course[T]) next(ctx context.Context, tried []*pool.Member, now time.Time) (*pool.Member, time.Time, error) {
 	p := k.target.Pool
-	if m := p.Choose(k.op.want(), k.op.Key, tried, now); m != nil {
+	if m := p.Choose(k.op.want(), k.op.along(), tried, now); m != nil {
 		return m, now, nil
 	}
 	var timeout <-chan time.Time
 	for {
 		changed, now := p.View.Changed(), time.Now()
-		if m := p.Choose(k.op.want(), k.op.Key, tried, now); m != nil {
+		if m := p.Choose(k.op.want(), k.op.along(), tried, now); m != nil {
 			return m, now, nil
 		}
 		if k.caller.cfg.Wait < 0 {

@@ -30,6 +30,7 @@ type course[T any] struct {
 	op     Op
 	work   work[T]
 	alone  bool // its attempts may not overlap
+	lazy   bool // nothing watches over it, but whoever calls Join
 
 	ctx     context.Context //nolint:containedctx // the caller's; a second attempt begins on another goroutine
 	began   time.Time
@@ -37,12 +38,13 @@ type course[T any] struct {
 	expired atomic.Bool // limit has passed
 	sent    atomic.Bool // something of an attempt that has failed, or that another joined, may have reached its instance
 
-	mu    sync.Mutex
-	tried []*pool.Member
-	taken bool         // the first ticket is in use
-	guard *alarm.Alarm // nil until there is something to watch over
-	over  bool         // nothing is watched over any more
-	lap   *lap[T]
+	mu      sync.Mutex
+	tried   []*pool.Member
+	taken   bool         // the first ticket is in use
+	guard   *alarm.Alarm // nil until there is something to watch over
+	over    bool         // nothing is watched over any more
+	guarded bool         // somebody may still hold what it is made of
+	lap     *lap[T]
 
 	ticket Ticket // of the first attempt
 	begin  lap[T] // the first

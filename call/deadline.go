@@ -23,14 +23,24 @@ func ReceiveDeadline(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		ms, err := strconv.ParseInt(v, 10, 64)
-		if err != nil || ms <= 0 || ms > carry.MaxDeadline.Milliseconds() {
-			problem.Write(w, r, problem.New(problem.InvalidArgument, "header %s is not a number of milliseconds from 1 to %d",
-				DeadlineHeader, carry.MaxDeadline.Milliseconds()).WithField(DeadlineHeader, "out of range"))
+		wait, err := ParseDeadline(v)
+		if err != nil {
+			problem.Write(w, r, err)
 			return
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), time.Duration(ms)*time.Millisecond)
+		ctx, cancel := context.WithTimeout(r.Context(), wait)
 		defer cancel()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// ParseDeadline reads a value of [DeadlineHeader]. The error is a *problem.Error,
+// InvalidArgument.
+func ParseDeadline(v string) (time.Duration, error) {
+	ms, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || ms <= 0 || ms > carry.MaxDeadline.Milliseconds() {
+		return 0, problem.New(problem.InvalidArgument, "header %s is not a number of milliseconds from 1 to %d",
+			DeadlineHeader, carry.MaxDeadline.Milliseconds()).WithField(DeadlineHeader, "out of range")
+	}
+	return time.Duration(ms) * time.Millisecond, nil
 }

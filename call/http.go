@@ -135,7 +135,7 @@ func (x *exchange) attempt(ctx context.Context, t *Ticket) (*http.Response, erro
 		trace.Failed()
 		f := &Failed{
 			Err:     fmt.Errorf("call %s of service %q: %w", nameOf(x.request, &x.op), x.op.Service, err),
-			Failure: resilience.Failure{Sent: trace.Sent(), Final: !trace.Begun()}, // net/http refused the request itself
+			Failure: resilience.Failure{Sent: trace.Sent(), Final: !trace.Begun() || x.body.Broken()}, // net/http refused the request itself, or had no body to send
 		}
 		if trace.Begun() || x.late(ctx) != nil {
 			f.Err = x.explain(err, t, trace.Sent())

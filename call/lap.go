@@ -31,6 +31,7 @@ type lap[T any] struct {
 
 	over   bool               // nobody waits for the second any more
 	done   chan struct{}      // closed at the second's end; nil before it began
+	left   chan struct{}      // closed when the second's goroutine is through; made with done
 	second context.CancelFunc // ends the second
 	ended  bool               // the second has, with:
 	got    made[T]
@@ -48,7 +49,13 @@ func (k *course[T]) another(n int, joined bool) (*lap[T], time.Time) {
 	if joined {
 		l.bide(now)
 	}
-	if l.at.IsZero() && k.limit.IsZero() {
+	switch {
+	case l.at.IsZero() && k.limit.IsZero():
+		return l, now
+	case k.lazy && k.limit.IsZero():
+		k.mu.Lock()
+		k.lap = l
+		k.mu.Unlock()
 		return l, now
 	}
 	l.ctx, l.cancel = context.WithCancel(k.ctx)
@@ -91,7 +98,7 @@ func (l *lap[T]) leave() {
 // settle returns the answer that counts when the first attempt has ended. Both have ended
 // then, or the second has nothing any more that it could write to.
 func (l *lap[T]) settle(got made[T], err error) (made[T], error) {
-	if l.cancel == nil {
+	if l.cancel == nil && !l.joined() {
 		return got, err
 	}
 	if l.join(err) {
@@ -112,8 +119,23 @@ func (l *lap[T]) settle(got made[T], err error) (made[T], error) {
 		l.leave()
 		return got, err
 	}
-	got.ticket.finally(l.cancel)
+	if l.cancel != nil {
+		got.ticket.finally(l.cancel)
+	}
 	return got, nil
+}
+
+// joined reports whether a second attempt has begun beside one that nothing watched over;
+// from then on none begins.
+func (l *lap[T]) joined() bool {
+	k := l.course
+	if !k.lazy {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	l.at = time.Time{}
+	return l.done != nil
 }
 
 // join reports whether the second attempt's end is the one that counts. When the first
@@ -152,11 +174,15 @@ func (l *lap[T]) end() {
 // beside makes the second attempt, on a goroutine of its own.
 func (l *lap[T]) beside(ctx context.Context) {
 	k := l.course
+	defer close(l.left)
 	got, err := l.attempt(ctx)
 	k.mu.Lock()
 	l.got, l.err, l.ended = got, err, true
 	over, wins := l.over, l.answered()
 	close(l.done)
+	if g, ok := k.work.(interface{ giveUp() }); ok && !over && wins {
+		g.giveUp() // with the lock held, by which the first attempt's end is told from this one's
+	}
 	k.mu.Unlock()
 	switch {
 	case over && err == nil:
@@ -198,7 +224,7 @@ func (l *lap[T]) starts(now time.Time) context.Context {
 	}
 	k.sent.Store(true)
 	ctx, cancel := context.WithCancel(k.ctx) //nolint:gosec // called by end, or when the answer is read
-	l.second, l.done = cancel, make(chan struct{})
+	l.second, l.done, l.left = cancel, make(chan struct{}), make(chan struct{})
 	return ctx
 }
 

@@ -20,12 +20,20 @@ type Op struct {
 	Idempotent bool   // sending it twice has the effect of sending it once
 	Key        string // calls with the same one go to the same instance, where the service's balance is by hash; "" = any
 
+	// Kept has calls with the same Key go to the same instance whatever the service's balance
+	// is, and however busy that is, for as long as it is well.
+	Kept bool
+	// Instance is the id of the one that gets the call while it is there and well; "" any.
+	Instance string
+
 	// inline: when the call returns, its first attempt must not run any more. A hedge's
 	// loser might.
 	inline bool
 }
 
 func (o *Op) want() pool.Want { return pool.Want{Endpoint: o.Endpoint, Version: o.Version} }
+
+func (o *Op) along() pool.Along { return pool.Along{Key: o.Key, Kept: o.Kept, Instance: o.Instance} }
 
 // Idempotent reports whether an HTTP request may be repeated: a safe or idempotent
 // method (RFC 9110, 9.2.2), or any method that carries an Idempotency-Key.

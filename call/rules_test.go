@@ -241,9 +241,14 @@ func TestPriorityGoesAlong(t *testing.T) {
 	if err := check(ctx, g); err != nil || got.Load() != "critical" {
 		t.Errorf("got %q, %v", got.Load(), err)
 	}
-	say(view, `{"priority":"high","routes":{"POST /v1/orders":{"priority":"critical"}}}`)
+	say(view, `{"priority":"high","routes":{"POST /v1/orders":{"priority":"critical","bulkhead":{"connections":2}}}}`)
+	for name, want := range map[string]bool{"GET /": false, "POST /v1/orders": true} {
+		if whole := c.Manner(&call.Op{Service: "stock", Name: name}).Whole; whole != want {
+			t.Errorf("%s is for net/http: %v", name, whole)
+		}
+	}
 	for name, want := range map[string]resilience.Priority{"GET /": resilience.High, "POST /v1/orders": resilience.Critical} {
-		if p := c.Priority(call.Op{Service: "stock", Name: name}); p != want {
+		if p := c.Manner(&call.Op{Service: "stock", Name: name}).Priority; p != want {
 			t.Errorf("%s: %s, want %s", name, p, want)
 		}
 	}

@@ -9,7 +9,8 @@ const crowded = 1.25
 
 // rendezvous returns the endpoint that scores highest for the call's key among those
 // that have room. When one comes or goes, only its own keys move; when one is crowded,
-// its keys spread over all others instead of falling on one neighbour.
+// its keys spread over all others instead of falling on one neighbour. A call that is kept
+// finds room everywhere.
 func rendezvous(list []choice, now int64, c *Call) (index, rank int) {
 	key := c.Hash
 	if key == 0 {
@@ -31,7 +32,7 @@ func rendezvous(list []choice, now int64, c *Call) (index, rank int) {
 			continue
 		}
 		w, load := float64(e.weight.Load()), float64(e.inFlight.Load())
-		room := load < math.Ceil(crowded*float64(calls)*w/float64(weights))
+		room := c.Kept || load < math.Ceil(crowded*float64(calls)*w/float64(weights))
 		if !room && !full {
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 type Call struct {
 	Turn  uint64      // counts up from pick to pick: equals take turns by it
 	Hash  uint64      // for Hash and Maglev: of what calls are to be kept together by, see Key; 0 = of nothing
+	Kept  bool        // by Hash, whatever the policy, and however many calls the endpoint has
 	Tried []*Endpoint // where this very call has failed: taken again only when no other is left
 }
 
@@ -52,7 +53,7 @@ func (g *Group) Pick(now time.Time, c Call) int {
 	if len(g.list) == 0 {
 		return -1
 	}
-	if len(g.local) > 0 {
+	if len(g.local) > 0 && !c.Kept {
 		if i, rank := g.from(g.local, at, &c); rank == well && g.stays(g.local[i].Endpoint, at, &c) {
 			return g.local[i].index
 		}
@@ -62,6 +63,9 @@ func (g *Group) Pick(now time.Time, c Call) int {
 }
 
 func (g *Group) from(list []choice, now int64, c *Call) (index, rank int) {
+	if c.Kept {
+		return rendezvous(list, now, c)
+	}
 	switch g.set.cfg.Policy {
 	case RoundRobin:
 		return roundRobin(list, now, c)

@@ -10,6 +10,13 @@ type Bucket struct {
 	quiet time.Time // when all that was let through will have been paid for
 }
 
+// Resume returns the Bucket whose [Bucket.Quiet] is quiet: one that was kept elsewhere.
+func Resume(quiet time.Time) Bucket { return Bucket{quiet} }
+
+// Quiet returns when all that was let through will have been paid for; the zero time when
+// nothing was. It is all that need be kept of a Bucket.
+func (b *Bucket) Quiet() time.Time { return b.quiet }
+
 // Allow takes n calls off what r allows, all or none. When it does not, wait is how long
 // until it would, if nothing else is asked for; 0 says never, as n is more than may
 // come at once. A now before that of the last call is no harm.

@@ -199,3 +199,19 @@ func FuzzRate(f *testing.F) {
 		}
 	})
 }
+
+// A Bucket is its one time: kept elsewhere and taken up again it decides the same.
+func TestBucketIsTakenUpAgain(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	r := rate(t, "10/s burst 5")
+	var b quota.Bucket
+	now := epoch()
+	for range 1000 {
+		now = now.Add(time.Duration(random.Int64N(int64(200 * time.Millisecond))))
+		again := quota.Resume(b.Quiet())
+		ok, wait := b.Allow(now, r, 1)
+		if o, w := again.Allow(now, r, 1); o != ok || w != wait || !again.Quiet().Equal(b.Quiet()) {
+			t.Fatalf("%v, %s; taken up again %v, %s", ok, wait, o, w)
+		}
+	}
+}

@@ -17,6 +17,7 @@ type Rewinder struct {
 	current  *unclosed // the copy of the running attempt
 	released bool      // that attempt closed its copy
 	read     bool      // an attempt began to read the original
+	broken   bool      // reading it failed
 	answered bool      // the attempt that got the answer may go on reading
 }
 
@@ -47,6 +48,13 @@ func (b *Rewinder) Next() (io.ReadCloser, error) {
 	return b.current, nil
 }
 
+// Broken reports whether an attempt could not read the original: no instance is at fault then.
+func (b *Rewinder) Broken() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.broken
+}
+
 // End is called when no attempt follows. After an answer the transport may still be
 // reading the original, or be about to, as in a stream that the server begins; then
 // closing it is left to the transport.
@@ -74,7 +82,13 @@ func (u *unclosed) Read(p []byte) (int, error) {
 	u.of.mu.Lock()
 	u.read, u.of.read = true, true
 	u.of.mu.Unlock()
-	return u.of.Request.Body.Read(p)
+	n, err := u.of.Request.Body.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		u.of.mu.Lock()
+		u.of.broken = u.of.broken || !u.of.released // one that is closed fails to be read whoever is at fault
+		u.of.mu.Unlock()
+	}
+	return n, err
 }
 
 func (u *unclosed) Close() error {

@@ -11,8 +11,13 @@ import (
 
 // Outcome is what an HTTP answer tells of its instance.
 func Outcome(res *http.Response) balance.Outcome {
-	switch code := res.StatusCode; {
-	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable && res.Header.Get("Retry-After") != "":
+	return OutcomeOf(res.StatusCode, res.Header.Get("Retry-After") != "")
+}
+
+// OutcomeOf is Outcome of an answer with this status, and the field Retry-After or not.
+func OutcomeOf(code int, retryAfter bool) balance.Outcome {
+	switch {
+	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable && retryAfter:
 		return balance.Shed
 	case code >= http.StatusInternalServerError && code != http.StatusNotImplemented:
 		return balance.Failed

@@ -84,10 +84,16 @@ type choice struct {
 	group   *balance.Group
 }
 
+// Along says which calls go along with one: to the same member.
+type Along struct {
+	Key      string // those with the same one, where the service's balance is by hash; "" none
+	Kept     bool   // by Key, whatever the balance is, and however busy the member
+	Instance string // the id of the member it goes to while that is there and well; "" any
+}
+
 // Choose picks the member for the next attempt and counts it as loaded; nil when
-// the service has no instance that may be chosen. Calls with the same key, if it is not "",
-// are kept together where the service's balance is by hash.
-func (p *Pool) Choose(want Want, key string, tried []*Member, now time.Time) *Member {
+// the service has no instance that may be chosen.
+func (p *Pool) Choose(want Want, along Along, tried []*Member, now time.Time) *Member {
 	// held until the choice is counted: who asks InFlight sees every choice made
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -99,8 +105,12 @@ func (p *Pool) Choose(want Want, key string, tried []*Member, now time.Time) *Me
 		p.choices[want] = from
 	}
 	next := balance.Call{Turn: p.turn.Add(1), Tried: endpoints(tried)}
-	if key != "" {
-		next.Hash = balance.Key(key)
+	if along.Key != "" {
+		next.Hash, next.Kept = balance.Key(along.Key), along.Kept
+	}
+	if m := from.named(along.Instance, tried, now); m != nil {
+		m.Begin()
+		return m
 	}
 	i := from.group.Pick(now, next)
 	p.probeIfNeeded()
@@ -109,6 +119,22 @@ func (p *Pool) Choose(want Want, key string, tried []*Member, now time.Time) *Me
 	}
 	from.members[i].Begin()
 	return from.members[i]
+}
+
+// named returns the member with this id if a call may go there, nil where it may not.
+func (c choice) named(id string, tried []*Member, now time.Time) *Member {
+	if id == "" {
+		return nil
+	}
+	for _, m := range c.members {
+		if m.info.Load().ID == id {
+			if slices.Contains(tried, m) || m.Ejected(now) || m.Suspect(now) {
+				return nil
+			}
+			return m
+		}
+	}
+	return nil
 }
 
 // Others reports whether there is more than one instance.

@@ -137,7 +137,7 @@ func (h *serverHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		if span.IsRecording() {
-			h.describe(span, r, method, route, id, status, failed)
+			h.describe(span, r.URL.Path, method, route, id, status, failed)
 		}
 		span.End()
 		h.duration.record(ctx, time.Since(began), call{method: method, target: route, status: status, failed: failed})
@@ -146,9 +146,9 @@ func (h *serverHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	finished = true
 }
 
-func (h *serverHandler) describe(span trace.Span, r *http.Request, method, route, id string, status int, failed string) {
+func (h *serverHandler) describe(span trace.Span, path, method, route, id string, status int, failed string) {
 	attrs := make([]attribute.KeyValue, 0, 8)
-	attrs = append(attrs, attribute.String("http.request.method", method), attribute.String("url.path", clip(r.URL.Path)))
+	attrs = append(attrs, attribute.String("http.request.method", method), attribute.String("url.path", clip(path)))
 	if route != "" {
 		span.SetName(method + " " + route)
 		attrs = append(attrs, attribute.String("http.route", route))

@@ -58,6 +58,7 @@ type Telemetry struct {
 	Meters metric.MeterProvider
 
 	propagator propagation.TextMapPropagator
+	silent     bool // nothing leaves the process
 	shutdown   []func(context.Context) error
 }
 
@@ -84,6 +85,7 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	if cfg.Exporter == nil || cfg.Endpoint == "" {
 		t.Traces = sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithSampler(sdktrace.NeverSample()))
 		t.Meters = sdkmetric.NewMeterProvider(sdkmetric.WithResource(res))
+		t.silent = true
 		return t, nil
 	}
 	out, metrics, err := cfg.Exporter.Export(ctx, cfg.Endpoint)

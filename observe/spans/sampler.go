@@ -80,7 +80,7 @@ func (s *Sampler) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingR
 	case !parent.IsRemote():
 		return sdktrace.SamplingResult{Decision: sdktrace.RecordOnly, Tracestate: parent.TraceState()}
 	}
-	if s.keeper == nil || !s.keeper.room() {
+	if s.keeper == nil || p.ParentContext.Value(refusedKey{}) != nil || !s.keeper.room() {
 		return sdktrace.SamplingResult{Decision: sdktrace.Drop, Tracestate: parent.TraceState()}
 	}
 	return sdktrace.SamplingResult{Decision: sdktrace.RecordOnly, Tracestate: parent.TraceState()}
@@ -93,6 +93,15 @@ type outsideKey struct{}
 // begins: strangers would have all of theirs sampled, and kept.
 func FromOutside(ctx context.Context) context.Context {
 	return context.WithValue(ctx, outsideKey{}, true)
+}
+
+type refusedKey struct{}
+
+// Refused marks the context of a request that is turned away because there are too many. A
+// [Sampler] samples it as it does any other, but does not have it held for its failure: such
+// traces would all be kept, just when there is no time to make them.
+func Refused(ctx context.Context) context.Context {
+	return context.WithValue(ctx, refusedKey{}, true)
 }
 
 // thin returns how often the probability of a new trace was halved, -1 when it is not

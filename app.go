@@ -96,7 +96,7 @@ func (a *App) DB() (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := driver.Open(a.ctx, a.settings.DatabaseURL)
+	db, err := a.options.openDatabase(a.ctx, driver, a.settings.DatabaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/musterdev/muster/auth"
 	"github.com/musterdev/muster/call/admission"
+	"github.com/musterdev/muster/crash"
 	"github.com/musterdev/muster/mtls"
 	"github.com/musterdev/muster/observe"
 )
@@ -40,6 +41,9 @@ type options struct {
 	guard     auth.Guard
 	admission admission.Config
 	ready     func(service string, s Settings)
+	crash     *crash.Plan // nil: nothing is counted
+
+	crashByEnv bool
 }
 
 func newOptions(opts []Option) *options {

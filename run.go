@@ -41,6 +41,9 @@ func Run(ctx context.Context, services []Service, opts ...Option) error {
 	if err != nil {
 		return err
 	}
+	if err := o.planFromEnv(settings); err != nil {
+		return err
+	}
 	pipes := newPipes(services)
 	var registry *discovery.Client
 	if url := settings[0].RegistryURL; url != "" {
@@ -49,7 +52,7 @@ func Run(ctx context.Context, services []Service, opts ...Option) error {
 			caller = "" // one watch for several services
 		}
 		registry, err = discovery.NewClient(discovery.ClientConfig{
-			URL: url, Dir: settings[0].StateDir, Service: caller,
+			URL: url, Dir: settings[0].StateDir, Service: caller, HTTP: o.registryClient(),
 			Log: observe.NewLogger(o.log, settings[0].LogLevel).With("service", settings[0].Service, "instance", settings[0].Instance),
 		})
 		if err != nil {
@@ -145,7 +148,7 @@ func runOne(ctx context.Context, endAll func(), s Service, set Settings, o *opti
 		ctx: ctx, endAll: endAll, leave: leave,
 		service: s, settings: set, options: o, pipes: p, telemetry: telemetry, registry: registry, door: door, mux: http.NewServeMux(),
 		caller: call.New(call.Config{
-			Resolver: p, Name: set.Service, TLS: o.tls, Tokens: o.tokens, Stamp: stamp, Dial: p.dial, GRPC: telemetry.DialOptions(), Log: telemetry.Logger,
+			Resolver: p, Name: set.Service, TLS: o.tls, Tokens: o.tokens, Stamp: stamp, Dial: o.dial(p), GRPC: telemetry.DialOptions(), Log: telemetry.Logger,
 			Balance: balance.Config{Caller: set.Instance, Zone: set.Zone},
 		}),
 	}

@@ -31,6 +31,7 @@ func (a *App) Serve(ctx context.Context) error {
 	if err := a.consume(); err != nil {
 		return err
 	}
+	a.crashing()
 	a.mu.Lock()
 	workers, broken := a.workers, errors.Join(a.broken...)
 	a.mu.Unlock()
@@ -114,11 +115,11 @@ func (a *App) listen() (*incoming, error) {
 		}
 		*e.port = addr.Port
 		in.endpoints[e.name] = net.JoinHostPort(advertised(addr), strconv.Itoa(addr.Port))
-		*e.list = append(*e.list, l)
+		*e.list = append(*e.list, a.options.crash.Listener(l, "answer "+e.name))
 		if a.pipes.views[a.Name()] != nil {
 			p, at := a.pipes.listen(a.Name(), e.name)
 			in.pipes[e.name] = at
-			*e.list = append(*e.list, p)
+			*e.list = append(*e.list, a.options.crash.Listener(p, "answer "+e.name))
 		}
 		in.listeners = append(in.listeners, *e.list...)
 	}

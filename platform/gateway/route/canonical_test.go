@@ -20,6 +20,8 @@ func TestCanonicalPath(t *testing.T) {
 		"/a%20b":                  "/a b",
 		"/%C3%BCber":              "/über",
 		"/über":                   "/über",
+		"/%e0%a0%80%f0%90%80%80":  "/\u0800\U00010000",
+		"/caf%e9":                 "/caf\xe9",
 		"/a%2E%2Eb":               "/a..b",
 		"/...":                    "/...",
 		"/.well-known/x":          "/.well-known/x",
@@ -38,7 +40,7 @@ func TestCanonicalPath(t *testing.T) {
 	for _, raw := range []string{
 		"", "*", "a", "http://x/", "//", "/a//b", "//a", "/a//", "/.", "/..", "/a/./b", "/a/../b", "/a/..", "/%2e%2e/b", "/.%2E/b", "/%2e",
 		"/a/..;/b", "/a/..;x=1/b", "/.;/b", "/a%2fb", "/a%2Fb", "/a%5cb", "/a%5Cb", `/a\b`, `\a`, "/a%00b", "/a\x00b", "/a%0d%0ab", "/a\nb", "/a%7f", "/a b",
-		"/a#b", "/a?b", "/%", "/%4", "/%zz", "/a%4", "/a%g0",
+		"/a%c0%afb", "/a%C0%AEb", "/a\xc1\x9cb", "/%e0%80%af", "/%f0%80%80%af", "/a#b", "/a?b", "/%", "/%4", "/%zz", "/a%4", "/a%g0",
 	} {
 		if got, err := route.CanonicalPath(raw); err == nil || problem.CodeOf(err) != problem.InvalidArgument {
 			t.Errorf("%q: %q, %v; want a refusal", raw, got, err)

@@ -10,7 +10,7 @@ import (
 // (without the query), means: its percent-encodings are resolved (RFC 3986, 2.1).
 // It refuses every path that programs are known to read differently: one that does
 // not begin with a slash, empty and dot segments ("//", "/../", also with a ";"
-// after the dots), an encoded slash, and backslashes, NUL and other control
+// after the dots), an encoded slash, overlong UTF-8, and backslashes, NUL and other control
 // characters in either form. So splitting the result at its slashes gives the
 // segments of the raw path too, and the raw path may be passed on as it is.
 //
@@ -20,7 +20,7 @@ func CanonicalPath(raw string) (string, error) {
 	if raw == "" || raw[0] != '/' {
 		return "", badPath(`must begin with "/"`)
 	}
-	escapes := 0
+	escapes, high := 0, false
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
 		if c == '%' {
@@ -38,10 +38,14 @@ func CanonicalPath(raw string) (string, error) {
 		if c == '\\' || c < ' ' || c == 0x7f {
 			return "", badPath("has a backslash or a control character")
 		}
+		high = high || c >= 0x80
 	}
 	path := raw
 	if escapes > 0 {
 		path = unescape(raw, escapes)
+	}
+	if high && overlong(path) {
+		return "", badPath("has a character in more bytes than it needs")
 	}
 	if err := checkSegments(path); err != nil {
 		return "", err
@@ -64,6 +68,20 @@ func unescape(raw string, escapes int) string {
 		out = append(out, c)
 	}
 	return string(out)
+}
+
+// overlong reports whether a path has a character that is encoded in more bytes than it needs,
+// which is no UTF-8 (RFC 3629, 3) and which lax decoders read all the same: C0 AF as a slash.
+func overlong(path string) bool {
+	for i := range len(path) {
+		switch c := path[i]; {
+		case c == 0xc0 || c == 0xc1,
+			c == 0xe0 && i+1 < len(path) && path[i+1] >= 0x80 && path[i+1] < 0xa0,
+			c == 0xf0 && i+1 < len(path) && path[i+1] >= 0x80 && path[i+1] < 0x90:
+			return true
+		}
+	}
+	return false
 }
 
 // checkSegments refuses empty segments, the last excepted, and dot segments.

@@ -2,7 +2,6 @@ package route_test
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -227,68 +226,6 @@ func TestBadTables(t *testing.T) {
 	if _, err := route.New(make([]route.Route, 1000)); len(problem.From(err).Details) > 20 {
 		t.Errorf("a table full of mistakes names %d of them", len(problem.From(err).Details))
 	}
-}
-
-func TestParse(t *testing.T) {
-	table, err := route.Parse([]byte(`{"routes": [
-		{"host": "a.example", "path": "/x", "service": "x"},
-		{"path": "/p.S/", "grpc": true, "service": "y", "versions": [{"version": "v1", "weight": 3}]}
-	]}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := fmt.Sprint(table.Services()); got != "[x y]" {
-		t.Errorf("services %s", got)
-	}
-	again, err := json.Marshal(table)
-	if err != nil {
-		t.Fatal(err)
-	}
-	second, err := route.Parse(again)
-	if err != nil || fmt.Sprint(second.Routes()) != fmt.Sprint(table.Routes()) {
-		t.Errorf("%s is read as %v, %v", again, second, err)
-	}
-	for text, want := range map[string]string{
-		"":                                  "line 1, column 1",
-		"{\n  \"routes\": [}\n":             "line 2, column 14",
-		"{\"routes\": [{\"path\": 7}]}":     "routes.path must be string, not number",
-		"{\"routes\": [],\n\"weights\": 1}": `unknown field "weights"`,
-		`{"routes": []} {}`:                 "something follows",
-		`{}`:                                "routes: is missing",
-		`null`:                              "routes: is missing",
-		`{"routes": [{"path":"/a","service":""}]}`: "routes[0].service",
-	} {
-		if _, err := route.Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", text, err, want)
-		}
-	}
-	if _, err := route.Parse(make([]byte, route.MaxDocument+1)); err == nil {
-		t.Error("a document of any size is read")
-	}
-}
-
-func FuzzParse(f *testing.F) {
-	f.Add([]byte(`{"routes":[{"host":"a","path":"/x","service":"x","versions":[{"version":"v1","weight":3}]}]}`))
-	f.Add([]byte(`{"routes":[{"path":"/p.S/","grpc":true,"service":"y"}]}`))
-	f.Add([]byte("{\"routes\":[\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		table, err := route.Parse(data)
-		if err != nil {
-			if problem.CodeOf(err) != problem.InvalidArgument {
-				t.Fatalf("%q: %v", data, err)
-			}
-			return
-		}
-		for _, r := range table.Routes() {
-			path := r.Path
-			if r.GRPC {
-				path += "Method"
-			}
-			if m := table.Match(r.Host, path); m == nil || m.Label != r.Name() {
-				t.Fatalf("%q: the route %s does not match its own path", data, r.Name())
-			}
-		}
-	})
 }
 
 func ExampleTable_Match() {

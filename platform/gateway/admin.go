@@ -1,21 +1,18 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"io"
-	"io/fs"
 	"net/http"
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/musterdev/muster/call/seen"
 	"github.com/musterdev/muster/platform/gateway/admin"
-	"github.com/musterdev/muster/platform/gateway/route"
+	"github.com/musterdev/muster/platform/gateway/handover"
 	"github.com/musterdev/muster/problem"
 )
 
@@ -33,75 +30,25 @@ func (e *edge) adminHandler() http.Handler {
 			_ = json.NewEncoder(w).Encode(out) // who asked has gone
 		})
 	}
-	handle("GET /v1/routes", func(*http.Request) (any, error) { return e.gateway.Table(), nil })
+	handle("GET /v1/routes", func(*http.Request) (any, error) { return e.gateway.Snapshot(), nil })
 	handle("PUT /v1/routes", func(r *http.Request) (any, error) { return e.putRoutes(r) })
 	handle("GET /v1/tcp", func(*http.Request) (any, error) { return e.tcpStatus(), nil })
 	handle("PUT /v1/tcp", func(r *http.Request) (any, error) { return e.putTCP(r) })
+	handle("GET /v1/certificates", func(*http.Request) (any, error) { return e.certificates(), nil })
+	mux.HandleFunc("POST "+handover.Path, e.handOver)
 	handle("POST /v1/drain/{instance}", func(r *http.Request) (any, error) { return e.drainInstance(r) })
 	mux.Handle("GET /v1/calls", seen.Handler(func() seen.Process {
 		return seen.Process{Service: "edge", Calls: append(e.caller.Stats(), e.tcp.Calls()...), Admission: e.valve.Stats()}
 	}))
 	handle("GET /v1/status", func(*http.Request) (any, error) { return e.status(), nil })
-	mux.Handle("GET /metrics", promhttp.HandlerFor(e.metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		all := append(prometheus.Gatherers{e.metrics}, e.gateway.Snapshot().Metrics()...) // of the filters there are just now
+		promhttp.HandlerFor(all, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, r, problem.New(problem.NotFound, "the edge has no %s %s", r.Method, r.URL.Path))
 	})
 	return mux
-}
-
-// putRoutes takes a table into use once it is on disk, so that what the edge does is
-// what it would do after a restart.
-func (e *edge) putRoutes(r *http.Request) (*route.Table, error) {
-	data, err := io.ReadAll(io.LimitReader(r.Body, route.MaxDocument+1))
-	if err != nil {
-		return nil, problem.Wrap(err, problem.InvalidArgument, "the routing table cannot be read")
-	}
-	table, err := route.Parse(data)
-	if err != nil {
-		return nil, err
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.cfg.Routes != "" {
-		var file bytes.Buffer
-		if err := json.Indent(&file, data, "", "  "); err != nil {
-			return nil, problem.Wrap(err, problem.Internal, "the routing table cannot be written")
-		}
-		file.WriteByte('\n')
-		if err := writeFile(e.cfg.Routes, file.Bytes()); err != nil {
-			return nil, problem.Wrap(err, problem.Internal, "the routing table cannot be kept, so the old one stays: %s", err)
-		}
-	}
-	e.use(table)
-	return table, nil
-}
-
-// use takes a table into use; e.mu is held, or nobody else is there.
-func (e *edge) use(t *route.Table) {
-	e.gateway.SetTable(t)
-	e.since = time.Now()
-	e.log.Info("a routing table is in use", "routes", len(t.Routes()))
-}
-
-// loadRoutes reads the table the edge begins with.
-func (e *edge) loadRoutes() error {
-	e.since = e.started
-	if e.cfg.Routes == "" {
-		return nil
-	}
-	data, err := os.ReadFile(e.cfg.Routes)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	table, err := route.Parse(data)
-	if err != nil {
-		return problem.Wrap(err, problem.InvalidArgument, "%s holds no routing table", e.cfg.Routes)
-	}
-	e.use(table)
-	return nil
 }
 
 // drainInstance answers when nothing is in flight at the instance, or after the wait.
@@ -142,13 +89,16 @@ func (e *edge) awaitIdle(ctx context.Context, id string) int64 {
 	}
 }
 
+// maxCallers bounds how many are told of for each deprecated route.
+const maxCallers = 100
+
 func (e *edge) status() admin.Status {
 	e.mu.Lock()
 	since := e.since
 	e.mu.Unlock()
 	table := e.gateway.Table()
 	s := admin.Status{
-		Started: e.started, Listen: e.listen, Routes: len(table.Routes()), Since: since,
+		PID: os.Getpid(), Started: e.started, Listen: e.listen, Routes: table.Len(), Since: since,
 		InFlight: e.gateway.InFlight(), Draining: e.drain.Marked(), Services: map[string][]admin.Instance{},
 	}
 	if s.Draining == nil {
@@ -160,6 +110,14 @@ func (e *edge) status() admin.Status {
 			list = append(list, admin.Instance{ID: in.ID, Version: in.Version, State: string(in.State), InFlight: e.inFlight(in.ID)})
 		}
 		s.Services[service] = list
+	}
+	for label, callers := range e.gateway.Outdated() {
+		if s.Deprecated == nil {
+			s.Deprecated = map[string][]admin.Caller{}
+		}
+		for _, c := range callers[:min(len(callers), maxCallers)] {
+			s.Deprecated[label] = append(s.Deprecated[label], admin.Caller(c))
+		}
 	}
 	return s
 }

@@ -29,6 +29,13 @@ func TestReadConfig(t *testing.T) {
 		`{"admin":"/tmp/s","registry":"http://x","listen":"8080"}`: "not host:port",
 		`{"admin":7}`: "admin",
 		`{`:           "cannot be read",
+		"{\"admin\":\"/tmp/s\",\n \"admin\":\"/tmp/t\"}":                           file + `:2:8: the edge's configuration cannot be read: "admin" is there twice`,
+		`{"admin":"/tmp/s","registry":"http://x"} {}`:                              file + ":1:42: ",
+		"{\n\"registry\": \"http://x\",\n\"table\": {\"routes\": [{\"pth\": 1}]}}": file + ":3:",
+		`{"admin":"/tmp/s","registry":"http://x","table":{"filters":{}}}`:          "table.routes: is missing",
+		`{"admin":"/tmp/s","instances":{"site":[]}}`:                               "instances.site: there are none",
+		`{"admin":"/tmp/s","instances":{"site":["a:1","a:http"]}}`:                 `instances.site[1]: "a:http" is not host:port`,
+		`{"admin":"/tmp/s","instances":{"site":["a:70000"]}}`:                      `instances.site[0]`,
 	} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

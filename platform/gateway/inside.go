@@ -13,13 +13,14 @@ import (
 	"github.com/musterdev/muster/platform/gateway/l4"
 	"github.com/musterdev/muster/platform/gateway/local"
 	"github.com/musterdev/muster/platform/gateway/nethttp"
+	"github.com/musterdev/muster/platform/gateway/pace"
 )
 
 // entrance is one way into the fleet: a listener and what serves it.
 type entrance struct {
 	name   string
 	listen net.Listener
-	engine Engine
+	engine Engine // nil: that of the traffic
 }
 
 // inside is what an edge has for the entrances of the fleet's own programs.
@@ -46,7 +47,7 @@ func (e *edge) openLocal(ctx context.Context, telemetry *observe.Telemetry, clos
 	l := e.cfg.LocalListener
 	if l == nil {
 		var err error
-		if l, err = local.Listen(ctx, e.cfg.Local); err != nil {
+		if l, err = e.listenLocal(ctx); err != nil {
 			return err
 		}
 	}
@@ -57,9 +58,9 @@ func (e *edge) openLocal(ctx context.Context, telemetry *observe.Telemetry, clos
 	if err != nil {
 		return err
 	}
-	// programs of the fleet are believed what they say of their trace
-	engine := nethttp.New(nethttp.Config{Handler: telemetry.Handler(proxy), Log: e.log})
-	e.ways = append(e.ways, entrance{"local proxy at " + l.Addr().String(), l, engine})
+	// programs of the fleet are believed what they say of their trace, and may take their time
+	engine := nethttp.New(nethttp.Config{Handler: telemetry.Handler(proxy), Log: e.log, Least: pace.Least{Rate: -1}})
+	e.ways = append(e.ways, entrance{name: "local proxy at " + l.Addr().String(), listen: l, engine: engine})
 	return nil
 }
 

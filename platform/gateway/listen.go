@@ -6,16 +6,15 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"github.com/musterdev/muster/platform/gateway/handover"
 )
 
 // listenTraffic takes the address where clients come.
 func (e *edge) listenTraffic(ctx context.Context, closing *closers) (net.Listener, error) {
-	l := e.cfg.Listener
-	if l == nil {
-		var err error
-		if l, err = (&net.ListenConfig{}).Listen(ctx, "tcp", e.cfg.Listen); err != nil {
-			return nil, fmt.Errorf("the edge cannot listen on %s: %w: choose another port or end the program that has it", e.cfg.Listen, err)
-		}
+	l, err := e.listenAt(ctx, "traffic", e.cfg.Listen, e.cfg.Listener)
+	if err != nil {
+		return nil, err
 	}
 	closing.add(func() error { _ = l.Close(); return nil }) // most often the engine has
 	e.listen = l.Addr().String()
@@ -25,6 +24,13 @@ func (e *edge) listenTraffic(ctx context.Context, closing *closers) (net.Listene
 // listenAdmin takes the admin socket, from an edge that was killed too. Only the user
 // who runs the edge may open it.
 func (e *edge) listenAdmin(ctx context.Context, closing *closers) (net.Listener, error) {
+	name := "admin " + e.cfg.Admin
+	if l, ok := e.taken.Listener(name).(*net.UnixListener); ok {
+		e.socket = l
+		closing.add(func() error { _ = l.Close(); return nil }) // most often its server has
+		e.given = append(e.given, handover.Named{Name: name, Listener: l})
+		return l, nil
+	}
 	if err := freeSocket(ctx, e.cfg.Admin); err != nil {
 		return nil, err
 	}
@@ -36,6 +42,7 @@ func (e *edge) listenAdmin(ctx context.Context, closing *closers) (net.Listener,
 	if err := os.Chmod(e.cfg.Admin, 0o600); err != nil {
 		return nil, fmt.Errorf("the admin socket: %w", err)
 	}
+	e.given = append(e.given, handover.Named{Name: name, Listener: l})
 	return l, nil
 }
 

@@ -20,8 +20,11 @@ import (
 	"github.com/musterdev/muster/observe"
 	"github.com/musterdev/muster/platform/gateway/accesslog"
 	"github.com/musterdev/muster/platform/gateway/drain"
+	"github.com/musterdev/muster/platform/gateway/mirror"
 	"github.com/musterdev/muster/platform/gateway/nethttp"
 	"github.com/musterdev/muster/platform/gateway/proxy"
+	"github.com/musterdev/muster/platform/gateway/snapshot"
+	"github.com/musterdev/muster/platform/gateway/valve"
 )
 
 // Engine reads requests from connections and writes their answers. It is given what
@@ -44,15 +47,18 @@ type edge struct {
 	drain   *drain.Resolver
 	caller  *call.Caller
 	gateway *proxy.Gateway
-	valve   proxy.Valve
+	valve   valve.Valve
 	metrics *prometheus.Registry
 	listen  string
 	started time.Time
 
 	inside
+	secure
+	succession
 
-	mu    sync.Mutex // one change of the table at a time
-	since time.Time  // of the table in use
+	mu      sync.Mutex // one change of the table at a time
+	since   time.Time  // of the table in use
+	compile func(snapshot.Document) (*snapshot.Snapshot, error)
 }
 
 // Run is an edge from its start to its graceful end, when ctx ends: it accepts no
@@ -74,6 +80,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 
 	var closing closers
 	defer func() { err = errors.Join(err, closing.close()) }()
+	e.takeOver(ctx, &closing)
 	traffic, err := e.listenTraffic(ctx, &closing)
 	if err != nil {
 		return err
@@ -82,7 +89,10 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := e.build(&closing); err != nil {
+	if err := e.build(ctx, &closing); err != nil {
+		return err
+	}
+	if err := e.openTLS(ctx, traffic.Addr(), &closing); err != nil {
 		return err
 	}
 	if err := e.caller.Report(telemetry.Meters.Meter("github.com/musterdev/muster/call")); err != nil {
@@ -91,13 +101,16 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err := e.openInside(ctx, telemetry, &closing); err != nil {
 		return err
 	}
-	engine := nethttp.New(nethttp.Config{Handler: own(telemetry.EdgeHandler(e.gateway)), Log: e.log})
+	engine := e.newEngine(telemetry)
 	return e.serve(ctx, engine, traffic, admin)
 }
 
 // build makes what requests pass through.
-func (e *edge) build(closing *closers) error {
+func (e *edge) build(ctx context.Context, closing *closers) error {
 	resolver := e.cfg.Resolver
+	if resolver == nil && len(e.cfg.Instances) > 0 {
+		resolver = fixed(e.cfg.Instances)
+	}
 	if resolver == nil {
 		client, err := discovery.NewClient(discovery.ClientConfig{URL: e.cfg.Registry, Service: "edge", Dir: e.cfg.StateDir, Log: e.log})
 		if err != nil {
@@ -121,13 +134,23 @@ func (e *edge) build(closing *closers) error {
 		e.metrics.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))); err != nil {
 		return err
 	}
+	trusted, err := e.cfg.trusted()
+	if err != nil {
+		return err
+	}
+	copies := mirror.New(mirror.Config{Send: e.caller.RoundTrip})
+	closing.add(func() error { copies.Close(); return nil })
 	e.gateway, err = proxy.New(proxy.Config{
 		Caller: e.caller, Resolver: e.drain, Metrics: e.metrics, Log: access, Faults: e.log, AnswerTimeout: e.cfg.AnswerTimeout,
-		Valve: &e.valve,
+		Valve: &e.valve, Front: e.front, Mirror: copies, Trusted: trusted,
 	})
 	if err != nil {
 		return err
 	}
+	alive, end := context.WithCancel(context.WithoutCancel(ctx)) // filters work until the last request has ended
+	closing.add(func() error { defer end(); return e.gateway.Snapshot().Retire(nil) })
+	e.compile = e.compiler(alive)
+	e.inherit(ctx)
 	return e.loadRoutes()
 }
 
@@ -162,11 +185,6 @@ func (e *edge) serve(ctx context.Context, engine Engine, traffic, admin net.List
 			failed <- fmt.Errorf("the edge at %s failed: %w", e.listen, err)
 		}
 	})
-	serving.Go(func() {
-		if err := orders.Serve(admin); !errors.Is(err, http.ErrServerClosed) {
-			failed <- fmt.Errorf("the admin socket %s failed: %w", e.cfg.Admin, err)
-		}
-	})
 	failing, settled := context.WithCancel(context.WithoutCancel(ctx))
 	defer settled()
 	serving.Go(func() {
@@ -177,37 +195,59 @@ func (e *edge) serve(ctx context.Context, engine Engine, traffic, admin net.List
 		}
 	})
 	serving.Go(func() { e.valve.Watch(failing) })
+	listeners, engines := []net.Listener{traffic, admin}, []Engine{engine}
 	for _, way := range e.ways {
+		listeners = append(listeners, way.listen)
+		by := engine
+		if way.engine != nil {
+			by, engines = way.engine, append(engines, way.engine)
+		}
 		serving.Go(func() {
-			if err := way.engine.Serve(way.listen); err != nil {
+			if err := by.Serve(way.listen); err != nil {
 				failed <- fmt.Errorf("the %s failed: %w", way.name, err)
 			}
 		})
 		e.log.Info("serving too", "entrance", way.name)
 	}
-	e.log.Info("serving", "listen", e.listen, "routes", len(e.gateway.Table().Routes()), "admin", e.cfg.Admin)
-	if e.cfg.Ready != nil {
+	err := e.succeed()
+	serving.Go(func() {
+		if err := orders.Serve(admin); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("the admin socket %s failed: %w", e.cfg.Admin, err)
+		}
+	})
+	e.log.Info("serving", "listen", e.listen, "routes", e.gateway.Table().Len(), "admin", e.cfg.Admin)
+	if e.cfg.Ready != nil && err == nil {
 		e.cfg.Ready(traffic.Addr())
 	}
-	var err error
-	select {
-	case <-ctx.Done():
-	case err = <-failed:
+	within, left := e.cfg.EndWithin, false
+	if err == nil {
+		select {
+		case <-ctx.Done():
+		case err = <-failed:
+		case to := <-e.left:
+			within, left = to.drain, true
+			e.leave(ctx, to, listeners, engines)
+		}
 	}
 	e.log.Info("ending", "in_flight", e.gateway.InFlight())
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.cfg.EndWithin)
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
+	sooner := context.AfterFunc(ctx, func() { time.AfterFunc(e.cfg.EndWithin, cancel) }) // told to end while it drains
+	defer sooner()
 	var ending sync.WaitGroup
-	for _, way := range append(e.ways, entrance{engine: engine}) {
+	for _, one := range engines {
 		ending.Go(func() {
-			if cut := way.engine.Shutdown(end); cut != nil {
-				e.log.Warn("requests were cut off at the end's bound", "bound", e.cfg.EndWithin.String(), "entrance", way.name)
+			if cut := one.Shutdown(end); cut != nil {
+				e.log.Warn("requests were cut off at the end's bound", "bound", within.String())
 			}
 		})
 	}
 	ending.Go(func() {
+		if left {
+			e.awaitConnections(end)
+		}
 		if cut := e.tcp.Shutdown(end); cut != nil {
-			e.log.Warn("connections were cut off at the end's bound", "bound", e.cfg.EndWithin.String())
+			e.log.Warn("connections were cut off at the end's bound", "bound", within.String())
 		}
 	})
 	ending.Wait()

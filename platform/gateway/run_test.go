@@ -59,6 +59,7 @@ func says(text string) http.HandlerFunc {
 type running struct {
 	url   string
 	admin *admin.Client
+	sock  string       // of the admin socket
 	stop  func() error // ends it and returns what Run returned
 	log   *bytes.Buffer
 }
@@ -78,7 +79,7 @@ func run(t *testing.T, cfg gateway.Config) *running {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- gateway.Run(ctx, cfg) }()
-	r.admin = admin.NewClient(cfg.Admin)
+	r.admin, r.sock = admin.NewClient(cfg.Admin), cfg.Admin
 	r.stop = sync.OnceValue(func() error { cancel(); return <-ended })
 	t.Cleanup(func() {
 		if err := r.stop(); err != nil {
@@ -93,6 +94,10 @@ func run(t *testing.T, cfg gateway.Config) *running {
 		t.Fatalf("Run: %v", err)
 	}
 	return r
+}
+
+func (r *running) dialAdmin(ctx context.Context, _, _ string) (net.Conn, error) {
+	return (&net.Dialer{}).DialContext(ctx, "unix", r.sock)
 }
 
 func get(t *testing.T, url string) (int, string) {

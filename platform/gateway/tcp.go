@@ -23,7 +23,7 @@ func (e *edge) openTCP(ctx context.Context, closing *closers) error {
 	if err != nil {
 		return err
 	}
-	e.tcp = l4.NewPorts(l4.Config{Resolver: e.drain, Wait: e.cfg.Wait, Log: e.log})
+	e.tcp = l4.NewPorts(l4.Config{Resolver: e.drain, Wait: e.cfg.Wait, Log: e.log, Listen: e.listenTCP})
 	closing.add(func() error {
 		now, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		cancel()
@@ -64,6 +64,9 @@ func (e *edge) putTCP(r *http.Request) (admin.TCP, error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if err := e.mayChange(); err != nil {
+		return admin.TCP{}, err
+	}
 	if err := e.tcp.Set(r.Context(), doc.Ports); err != nil {
 		return admin.TCP{}, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/musterdev/muster/call/seen"
 	"github.com/musterdev/muster/platform/gateway/l4"
 	"github.com/musterdev/muster/platform/gateway/route"
+	"github.com/musterdev/muster/platform/gateway/snapshot"
 	"github.com/musterdev/muster/problem"
 )
 
@@ -38,20 +39,30 @@ func NewClient(socket string) *Client {
 	}}}
 }
 
-// SetRoutes has the edge take a new table into use and keep it over restarts. The
-// old one stays when the edge refuses it, with InvalidArgument.
+// SetRoutes has the edge take routes without filters into use, see [Client.SetDocument].
 func (c *Client) SetRoutes(ctx context.Context, routes []route.Route) error {
-	if routes == nil {
-		routes = []route.Route{}
-	}
-	return c.call(ctx, http.MethodPut, "/v1/routes", route.Document{Routes: routes}, nil)
+	return c.SetDocument(ctx, snapshot.Document{Routes: routes})
 }
 
-// Routes returns the routes of the table in use.
+// SetDocument has the edge take new routes and filters into use and keep them over
+// restarts. The old ones stay when the edge refuses these, with InvalidArgument.
+func (c *Client) SetDocument(ctx context.Context, doc snapshot.Document) error {
+	if doc.Routes == nil {
+		doc.Routes = []route.Route{}
+	}
+	return c.call(ctx, http.MethodPut, "/v1/routes", doc, nil)
+}
+
+// Routes returns the routes in use.
 func (c *Client) Routes(ctx context.Context) ([]route.Route, error) {
-	var doc route.Document
-	err := c.call(ctx, http.MethodGet, "/v1/routes", nil, &doc)
+	doc, err := c.Document(ctx)
 	return doc.Routes, err
+}
+
+// Document returns the routes and filters in use.
+func (c *Client) Document(ctx context.Context) (doc snapshot.Document, err error) {
+	err = c.call(ctx, http.MethodGet, "/v1/routes", nil, &doc)
+	return doc, err
 }
 
 // SetTCP has the edge accept connections at these addresses and no others, and keep that

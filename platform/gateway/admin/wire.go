@@ -7,6 +7,8 @@
 //	GET  /v1/tcp                        how they stand, a list of Port
 //	POST /v1/drain/{instance}?wait=10s  choose it no more, wait until it has nothing in flight
 //	GET  /v1/status                     what the edge knows of itself
+//	GET  /v1/certificates               what clients of TLS are shown, a list of certs.Certificate
+//	POST /v1/handover                   for the next process, see package handover
 //	GET  /v1/calls                      how its calls stand, a seen.Process
 //	GET  /metrics                       Prometheus' text format
 package admin
@@ -36,6 +38,7 @@ type Drained struct {
 
 // Status is what an edge knows of itself.
 type Status struct {
+	PID      int                   `json:"pid"` // of its process
 	Started  time.Time             `json:"started"`
 	Listen   string                `json:"listen"`    // host:port of the traffic
 	Routes   int                   `json:"routes"`    // of the table in use
@@ -43,6 +46,15 @@ type Status struct {
 	InFlight int64                 `json:"in_flight"` // requests, streams and upgraded connections among them
 	Draining []string              `json:"draining"`  // ids of instances this edge was told to choose no more
 	Services map[string][]Instance `json:"services"`  // what the edge may choose from, for each service routed to
+	// Deprecated tells who has called the routes that are, by route, who calls most first.
+	Deprecated map[string][]Caller `json:"deprecated,omitempty"`
+}
+
+// Caller is who calls a deprecated route.
+type Caller struct {
+	Subject  string    `json:"subject"`  // who asked, as a filter found out; "" nobody could say
+	Requests int64     `json:"requests"` // since the edge runs
+	Last     time.Time `json:"last"`
 }
 
 // Instance is one instance as the edge sees it.

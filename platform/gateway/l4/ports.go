@@ -173,6 +173,18 @@ func (p *Ports) known(addr string) bool {
 // Failed gets the error of the first listener that fails while it should not.
 func (p *Ports) Failed() <-chan error { return p.failed }
 
+// Listeners returns the listeners there are, by the address that was ordered. They stay those
+// of Ports: another process may be given copies.
+func (p *Ports) Listeners() map[string]net.Listener {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := map[string]net.Listener{}
+	for addr, one := range p.open {
+		all[addr] = one.listen
+	}
+	return all
+}
+
 // InFlight returns how many connections are open to the instance with this id.
 func (p *Ports) InFlight(id string) int64 { return p.caller.InFlight(id) }
 

@@ -60,7 +60,7 @@ func newDirectory(cfg Config) *directory {
 
 // find is the gateway's: Host names the service.
 func (d *directory) find(x *proxy.Exchange) (*route.Target, error) {
-	service := x.Host
+	service := x.Request.Host
 	d.mu.RLock()
 	t, ok := d.targets[service]
 	d.mu.RUnlock()
@@ -70,7 +70,7 @@ func (d *directory) find(x *proxy.Exchange) (*route.Target, error) {
 		}
 		t = d.follow(service)
 	}
-	if x.RPC {
+	if x.Request.RPC {
 		return t.grpc, nil
 	}
 	return t.http, nil
@@ -164,7 +164,7 @@ func unknown(service string, x *proxy.Exchange, names []string) error {
 	switch {
 	case service != "":
 		return problem.New(problem.NotFound, "the fleet has no service %.80q: %s", service, which)
-	case x.RPC:
+	case x.Request.RPC:
 		return problem.New(problem.NotFound, "the call names no service: set its authority to one, as in grpc.WithAuthority(%q): %s", "catalog", which)
 	}
 	return problem.New(problem.NotFound, "the request names no service: it is the first part of the path, as in /catalog/v1/products, or the host: %s", which)

@@ -24,10 +24,23 @@ func Listen(ctx context.Context, port int) (net.Listener, error) {
 	if err != nil { // there is no IPv6, or another program has the port of that address
 		return four, nil //nolint:nilerr // who says 127.0.0.1 is served
 	}
+	return Join(four, six), nil
+}
+
+// Join makes one listener of two, such as those that were taken over from another process.
+func Join(four, six net.Listener) net.Listener {
 	l := &both{Listener: four, six: six, accepted: make(chan accepted), closed: make(chan struct{})}
 	go l.accept(four)
 	go l.accept(six)
-	return l, nil
+	return l
+}
+
+// Parts returns the listeners that a listener was joined from, or itself.
+func Parts(l net.Listener) []net.Listener {
+	if b, ok := l.(*both); ok {
+		return []net.Listener{b.Listener, b.six}
+	}
+	return []net.Listener{l}
 }
 
 // both is two listeners as one; its address is that of the first.

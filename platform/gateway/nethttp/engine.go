@@ -1,6 +1,6 @@
-// Package nethttp is the edge's engine on net/http: HTTP/1.1 and HTTP/2 without TLS
-// (h2c, by prior knowledge). It holds what concerns a client's connection and
-// nothing else: its bounds against slow or silent clients, and its end.
+// Package nethttp is the edge's engine on net/http: HTTP/1.1 and HTTP/2, the latter without
+// TLS by prior knowledge (h2c), and on connections of TLS by ALPN. It holds what concerns a
+// client's connection and nothing else: its bounds against slow or silent clients, and its end.
 package nethttp
 
 import (
@@ -14,7 +14,10 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/musterdev/muster/platform/gateway/pace"
 )
 
 // Config says what an engine serves and how patient it is. Only Handler is needed.
@@ -31,6 +34,11 @@ type Config struct {
 	// take nothing of an answer. A stream may be silent for ever: it is bounded only
 	// while the edge waits for this client. gRPC bodies are not bounded. 0 means 60 s.
 	StallTimeout time.Duration
+	// Least is how slow a client may be with its body, until its answer begins: who is
+	// slower counts as stalled. Only time in which the edge waits for the client counts, and in
+	// HTTP/2 only while no other body of its connection lies here: those may fill the
+	// connection's window. gRPC bodies are not bounded.
+	Least pace.Least
 	// LingerTimeout bounds reading the rest of a body after the answer, before the
 	// connection is used again or closed. 0 means 5 s.
 	LingerTimeout time.Duration
@@ -60,16 +68,19 @@ type Engine struct {
 	cut    context.CancelFunc // ends the requests that are left, upgraded ones too
 
 	requests counter
+	leaving  atomic.Bool
+	taken    *taken
 }
 
 // New returns an engine that serves nothing yet.
 func New(cfg Config) *Engine {
-	e := &Engine{cfg: cfg.withDefaults()}
+	e := &Engine{cfg: cfg.withDefaults(), taken: newTaken()}
 	base, cut := context.WithCancel(context.Background())
 	e.cut = cut
 	e.server = &http.Server{
 		Handler:           http.HandlerFunc(e.serve),
 		BaseContext:       func(net.Listener) context.Context { return base },
+		ConnContext:       known,
 		ErrorLog:          slog.NewLogLogger(e.cfg.Log.Handler(), slog.LevelDebug),
 		ReadHeaderTimeout: e.cfg.HeaderTimeout,
 		IdleTimeout:       e.cfg.IdleTimeout,
@@ -84,6 +95,7 @@ func New(cfg Config) *Engine {
 	}
 	e.server.Protocols.SetHTTP1(true)
 	e.server.Protocols.SetUnencryptedHTTP2(true)
+	e.server.Protocols.SetHTTP2(true)
 	return e
 }
 
@@ -96,10 +108,16 @@ func (e *Engine) Serve(l net.Listener) error {
 	return nil
 }
 
+// Leave makes the next answer of each connection its last, so that clients go elsewhere by
+// themselves: another process has the address by then. Shutdown follows; it closes the
+// connections that are silent, in whose way a request may just be.
+func (e *Engine) Leave() { e.leaving.Store(true) }
+
 // Shutdown accepts no more connections and waits for the requests in flight, the
 // streams and upgraded connections among them. When ctx ends it cuts off those that
 // are left and returns ctx's error. Call it once.
 func (e *Engine) Shutdown(ctx context.Context) error {
+	_ = e.taken.Close() // also where nothing was taken
 	err := e.server.Shutdown(ctx)
 	ended := e.requests.none()
 	if err == nil {
@@ -123,15 +141,27 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
 	e.requests.add(1)
 	defer e.requests.add(-1)
-	p := &patience{control: http.NewResponseController(w), stall: e.cfg.StallTimeout, linger: e.cfg.LingerTimeout}
+	p := &patience{leaving: &e.leaving, control: http.NewResponseController(w), stall: e.cfg.StallTimeout, linger: e.cfg.LingerTimeout}
 	defer p.end()
-	if r.Body != nil && r.Body != http.NoBody && !isGRPC(r) {
-		p.body = r.Body
+	r = secured(r)
+	if r.Body != nil && r.Body != http.NoBody {
+		from := r.Body
+		if r.ProtoMajor == 2 {
+			b := share(r)
+			defer b.leave()
+			from = b
+		}
 		r = r.WithContext(r.Context()) // a copy: net/http looks at the Body of its own
-		r.Body = (*body)(p)
+		if r.Body = from; !isGRPC(r) {
+			p.body = from
+			p.sender.Begin(e.cfg.Least, 0)
+			r.Body = (*body)(p)
+		}
 	}
-	if r.ProtoMajor == 1 { // HTTP/2 has WriteByteTimeout, for the connection
-		w = &writer{ResponseWriter: w, patience: p}
+	if !isGRPC(r) {
+		out := &writer{ResponseWriter: w, patience: p, old: r.ProtoMajor == 1}
+		defer out.end()
+		w = out
 	}
 	defer e.complain(r)
 	e.cfg.Handler.ServeHTTP(w, r)

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,10 +16,12 @@ type patience struct {
 	stall   time.Duration
 	linger  time.Duration
 	body    io.ReadCloser // nil when there is none to bound
+	leaving *atomic.Bool  // the answer is to be the last of its connection
 
 	mu    sync.Mutex
 	over  bool // the handler has returned: deadlines are the server's again
 	atEnd bool // the body was read to its end
+	pacing
 }
 
 // unread reports whether there is a body that was not read to its end.
@@ -34,13 +37,10 @@ func (p *patience) unread() bool {
 // end is called when the handler has returned. The server now reads what is left of
 // the body, for which net/http itself has no bound.
 func (p *patience) end() {
-	if p.body == nil {
-		return
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.over = true
-	if !p.atEnd {
+	if p.body != nil && !p.atEnd {
 		_ = p.control.SetReadDeadline(time.Now().Add(p.linger)) // a connection that is gone needs none
 	}
 }
@@ -56,6 +56,7 @@ func (b *body) Read(buf []byte) (int, error) {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	_ = p.control.SetReadDeadline(time.Now().Add(p.stall)) // a connection that is gone fails the read itself
+	p.wait()
 	p.mu.Unlock()
 
 	n, err := p.body.Read(buf)
@@ -63,6 +64,7 @@ func (b *body) Read(buf []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.atEnd = p.atEnd || err == io.EOF
+	p.waited(n)
 	if !p.over {
 		// Lifted, as the next read may come late; and net/http watches for the client
 		// going away by a read of its own.
@@ -73,50 +75,3 @@ func (b *body) Read(buf []byte) (int, error) {
 
 func (b *body) Close() error { return b.body.Close() }
 
-// writer is a ResponseWriter, each of whose writes is bounded. The server lifts the
-// deadline at the request's end.
-type writer struct {
-	http.ResponseWriter
-
-	patience *patience
-	begun    bool
-}
-
-// Unwrap lets http.ResponseController find the rest.
-func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// WriteHeader begins the answer. One that overtakes its request's body is the last of
-// its connection: net/http, once a handler reads and writes at the same time, does not
-// look whether the rest of the body can be read, and would take what it could not for
-// the next request.
-func (w *writer) WriteHeader(status int) {
-	if status >= http.StatusOK && !w.begun {
-		w.begun = true
-		if w.patience.unread() {
-			w.Header().Set("Connection", "close")
-		}
-	}
-	w.bound()
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *writer) Write(b []byte) (int, error) {
-	if !w.begun {
-		w.WriteHeader(http.StatusOK)
-	}
-	w.bound()
-	return w.ResponseWriter.Write(b)
-}
-
-// FlushError sends what is buffered.
-func (w *writer) FlushError() error {
-	if !w.begun {
-		w.WriteHeader(http.StatusOK)
-	}
-	w.bound()
-	return w.patience.control.Flush()
-}
-
-func (w *writer) bound() {
-	_ = w.patience.control.SetWriteDeadline(time.Now().Add(w.patience.stall)) // a connection that is gone fails the write itself
-}

@@ -24,7 +24,7 @@ const (
 func (t *transit) answer(res *http.Response) error {
 	h := t.w.Header()
 	inbound(h, res.Header)
-	h[observe.RequestIDHeader] = []string{t.RequestID}
+	h[observe.RequestIDHeader] = []string{t.Request.ID}
 	announced := len(res.Trailer)
 	for name := range res.Trailer {
 		h.Add("Trailer", name)
@@ -32,7 +32,7 @@ func (t *transit) answer(res *http.Response) error {
 	t.Status = res.StatusCode
 	t.noteGRPC(res.Header)
 
-	if res.ContentLength == 0 || t.Method == http.MethodHead {
+	if res.ContentLength == 0 || t.Request.Method == http.MethodHead {
 		t.begin()
 	} else if err := t.copyBody(res); err != nil {
 		return err
@@ -110,8 +110,7 @@ func (t *transit) copyBody(res *http.Response) error {
 func (t *transit) write(p []byte, flush bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n, err := t.w.Write(p)
-	t.Bytes += int64(n)
+	_, err := t.w.Write(p)
 	if err == nil && flush {
 		err = t.control.Flush()
 	}

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
-	"github.com/musterdev/muster/problem"
+	"github.com/musterdev/muster/platform/gateway/mirror"
 )
 
 const (
@@ -24,6 +23,7 @@ const (
 type clientBody struct {
 	body    io.Reader
 	silence *silence
+	copied  *mirror.Copy
 	wanted  chan struct{} // closed once it may be read; nil: at once
 
 	mu     sync.Mutex
@@ -43,6 +43,7 @@ func (b *clientBody) Read(p []byte) (int, error) {
 		return 0, errClosed
 	}
 	n, err := b.body.Read(p)
+	b.copied.Read(p[:n], err)
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.mu.Lock()
 		b.err = err
@@ -123,7 +124,7 @@ func (t *transit) setBody(out *http.Request, repeat bool, s *silence) error {
 		// swallow what is left; HTTP/2 never does.
 		_ = t.control.EnableFullDuplex() // a ResponseWriter that cannot goes on as it does
 	}
-	t.body = &clientBody{body: r.Body, silence: s}
+	t.body = &clientBody{body: r.Body, silence: s, copied: t.copied}
 	out.Body = t.body
 	asks := t.expects(out.Header)
 	if !repeat || r.ContentLength < 0 || r.ContentLength > maxRepeat || asks {
@@ -151,17 +152,4 @@ func (t *transit) expects(out http.Header) bool {
 	out["expect"] = asked
 	t.body.wanted = make(chan struct{})
 	return true
-}
-
-// clientFault says what was wrong with a body that could not be read.
-func (t *transit) clientFault(err error) error {
-	switch {
-	case t.in.Context().Err() != nil:
-		return err // the client is gone: explain finds out
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		e := problem.Wrap(err, problem.DeadlineExceeded, "the body of the request did not arrive in time")
-		e.Status = http.StatusRequestTimeout
-		return e
-	}
-	return problem.Wrap(err, problem.InvalidArgument, "the body of the request cannot be read")
 }

@@ -21,8 +21,11 @@ import (
 	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/observe"
 	"github.com/musterdev/muster/platform/gateway/accesslog"
+	"github.com/musterdev/muster/platform/gateway/http1"
+	"github.com/musterdev/muster/platform/gateway/http1/upstream"
 	"github.com/musterdev/muster/platform/gateway/nethttp"
 	"github.com/musterdev/muster/platform/gateway/proxy"
+	"github.com/musterdev/muster/platform/gateway/relay"
 	"github.com/musterdev/muster/platform/gateway/route"
 )
 
@@ -85,7 +88,10 @@ func newEdge(t *testing.T, routes []route.Route, tune func(*call.Config, *proxy.
 		t.Fatal(err)
 	}
 	e.addr, e.url = l.Addr().String(), "http://"+l.Addr().String()
-	engine := nethttp.New(nethttp.Config{Handler: telemetry.Handler(g)})
+	other := nethttp.New(nethttp.Config{Handler: telemetry.Handler(g)})
+	connections := upstream.New(upstream.Config{Dial: calls.Dial})
+	passing := relay.New(relay.Config{Gateway: g, Caller: cfg.Caller, Upstream: connections, Edge: telemetry.Edge(), AnswerTimeout: cfg.AnswerTimeout})
+	engine := http1.New(http1.Config{Session: passing.Session, Other: other})
 	served := make(chan error, 1)
 	go func() { served <- engine.Serve(l) }()
 	e.end = sync.OnceFunc(func() {
@@ -94,9 +100,13 @@ func newEdge(t *testing.T, routes []route.Route, tune func(*call.Config, *proxy.
 		if err := engine.Shutdown(ctx); err != nil {
 			t.Errorf("requests did not end: %v", err)
 		}
+		if err := other.Shutdown(ctx); err != nil {
+			t.Errorf("requests did not end: %v", err)
+		}
 		if err := <-served; err != nil {
 			t.Errorf("Serve: %v", err)
 		}
+		connections.Close()
 		cfg.Caller.Close()
 		if err := access.Close(ctx); err != nil {
 			t.Error(err)

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -12,12 +11,14 @@ import (
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/musterdev/muster/call"
 	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/observe"
+	"github.com/musterdev/muster/platform/gateway/filter"
+	"github.com/musterdev/muster/platform/gateway/header"
+	"github.com/musterdev/muster/platform/gateway/mirror"
 	"github.com/musterdev/muster/problem"
 )
 
@@ -26,11 +27,13 @@ type transit struct {
 	Exchange
 
 	gateway  *Gateway
-	w        http.ResponseWriter
+	out      reply
+	w        http.ResponseWriter // out, or what a middleware has in front of it
 	control  *http.ResponseController
 	in       *http.Request
 	grpc     bool        // a gRPC request, answered in gRPC's way
 	body     *clientBody // nil without one
+	copied   *mirror.Copy
 	trace    httptrace.ClientTrace
 	switches []string // the protocols that the client would switch to
 
@@ -39,20 +42,19 @@ type transit struct {
 	written  bool       // the client's answer has begun
 }
 
-// errSilent is the cause of a call that AnswerTimeout ended. By what it wraps the Caller
-// knows that it was not the client who gave up.
-var errSilent = fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
-
 // ServeHTTP passes a request to the service its route names.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	t := &transit{gateway: g, w: w, control: http.NewResponseController(w), in: r, grpc: isGRPC(r)}
+	t := &transit{gateway: g, in: r, grpc: header.GRPC(r)}
+	t.out = reply{ResponseWriter: w, x: &t.Exchange}
+	t.w, t.control = &t.out, http.NewResponseController(&t.out)
 	g.Begin(&t.Exchange, r.Method, r.Header.Get(observe.RequestIDHeader))
-	t.RPC = t.grpc
+	t.Request.RPC, t.Request.Query, t.Request.TLS, t.Request.Length = t.grpc, r.URL.RawQuery, r.TLS, r.ContentLength
+	t.peer(r)
 	defer t.end()
 	if sc := trace.SpanContextFromContext(r.Context()); sc.HasTraceID() {
 		t.TraceID = sc.TraceID().String()
 	}
-	w.Header()[observe.RequestIDHeader] = []string{t.RequestID}
+	w.Header()[observe.RequestIDHeader] = []string{t.Request.ID}
 	if r.Header.Get(call.DeadlineHeader) == "" || t.grpc {
 		t.serve()
 		return
@@ -60,9 +62,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call.ReceiveDeadline(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		t.in = r
 		t.serve()
-	})).ServeHTTP(w, r)
-	if t.Status == 0 { // refused, and answered by ReceiveDeadline
-		t.Path, t.Status = rawPath(r), http.StatusBadRequest
+	})).ServeHTTP(&t.out, r)
+	if t.Request.Path == "" { // refused, and answered by ReceiveDeadline
+		t.Request.Path = rawPath(r)
 		t.Err = problem.New(problem.InvalidArgument, "header %s is not valid", call.DeadlineHeader)
 	}
 }
@@ -74,38 +76,73 @@ func (t *transit) serve() {
 }
 
 // pass returns what kept the client from getting an answer.
-func (t *transit) pass() (err error) {
-	r := t.in
-	if err := t.gateway.Route(&t.Exchange, r.Host, rawPath(r)); err != nil {
+func (t *transit) pass() error {
+	r, g := t.in, t.gateway
+	fields := t.outbound()
+	t.Request.Fields = filter.NetHTTP(fields)
+	if err := g.Route(&t.Exchange, r.Host, rawPath(r)); err != nil {
 		return err
 	}
-	if err := t.check(); err != nil {
+	if err := g.Enter(&t.Exchange, r.Header.Get(resilience.PriorityHeader)); err != nil {
 		return err
 	}
-	op := t.Op("")
-	priority := t.priority(op)
-	valve := t.gateway.cfg.Valve
-	if err := valve.enter(priority); err != nil {
-		t.w.Header().Set(resilience.ShedHeader, "1")
+	if err := g.Judge(r.Context(), &t.Exchange); err != nil {
 		return err
 	}
-	defer valve.leave()
+	if query := t.Request.Query; query != r.URL.RawQuery { // a filter took something away
+		u := *r.URL
+		u.RawQuery, u.ForceQuery, r.URL = query, false, &u
+	}
+	if r.ProtoMajor == 1 && r.ProtoMinor > 0 { // HTTP/1.0 has none, HTTP/2 another
+		t.switches = slices.DeleteFunc(header.Upgrades(r.Header), header.IsHTTP2)
+	}
+	t.complete(fields)
+	if b, ok := r.Body.(interface{ LeastRate(rate int64) }); ok {
+		b.LeastRate(t.Request.LeastRate)
+	}
+	if most := t.Request.MaxBody; most > 0 && r.Body != nil {
+		if r.ContentLength > most {
+			return TooLarge(most)
+		}
+		r.Body = http.MaxBytesReader(t.out.ResponseWriter, r.Body, most)
+	}
+	if t.Request.Query != r.URL.RawQuery { // as a filter has changed it
+		t.in = r.WithContext(r.Context())
+		u := *r.URL
+		u.RawQuery = t.Request.Query
+		t.in.URL = &u
+	}
+	if !t.chain.Whole() {
+		return t.forward(fields)
+	}
+	whole := t.in.WithContext(r.Context())
+	whole.Header = fields
+	t.chain.Serve(t.w, whole, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t.w, t.control, t.in = w, http.NewResponseController(w), r
+		if err := t.forward(r.Header); err != nil {
+			t.fail(err)
+		}
+	}))
+	t.out.begin() // a middleware that said nothing meant 200, as in net/http
+	return nil
+}
+
+// forward makes the call, with these fields.
+func (t *transit) forward(header http.Header) (err error) {
+	r, g := t.in, t.gateway
+	op := t.Op(header.Get("Idempotency-Key"))
+	priority := t.Priority(r.Header.Get(resilience.PriorityHeader))
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	silence := &silence{after: t.gateway.cfg.AnswerTimeout, end: func() { cancel(errSilent) }}
+	silence := &silence{after: g.cfg.AnswerTimeout, end: func() { cancel(ErrSilent) }}
 	if !t.grpc {
 		silence.begin()
 		defer silence.stop()
 	}
-	if r.ProtoMajor == 1 && r.ProtoMinor > 0 { // HTTP/1.0 has none, HTTP/2 another
-		t.switches = slices.DeleteFunc(upgrades(r.Header), isHTTP2)
-	}
-	header := t.outbound()
-	op.Idempotent = call.Idempotent(t.Method, header.Get("Idempotency-Key"))
 	if priority != resilience.Normal {
 		ctx = resilience.WithPriority(ctx, priority)
 	}
-	ctx, asked := t.asks(ctx, header, op)
+	ctx, asked := t.asks(ctx, header)
 	defer func() { asked(err) }()
 	t.trace = httptrace.ClientTrace{
 		GetConn:        t.attempts,
@@ -115,10 +152,15 @@ func (t *transit) pass() (err error) {
 	out.Header, out.Trailer = header, nil
 	out.URL = &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery, ForceQuery: r.URL.ForceQuery}
 	out.RequestURI, out.Close, out.TransferEncoding = "", false, nil
+	t.rewrite(out)
+	if len(t.switches) == 0 {
+		t.copied = g.cfg.Mirror.Begin(t.Target.Mirror, out, r.ContentLength)
+		defer t.copied.End()
+	}
 	if err := t.setBody(out, op.Idempotent, silence); err != nil {
 		return err
 	}
-	res, err := t.gateway.cfg.Caller.RoundTrip(out, op)
+	res, err := g.cfg.Caller.RoundTrip(out, op)
 	t.mu.Lock()
 	t.answered = true
 	t.mu.Unlock()
@@ -131,25 +173,20 @@ func (t *transit) pass() (err error) {
 		return t.switchProtocols(ctx, res)
 	}
 	if res.StatusCode < 200 || res.StatusCode > 599 { // net/http reads what it does not write (RFC 9110, 15)
-		t.gateway.cfg.Faults.ErrorContext(ctx, "an instance answered with a status that is none",
-			"status", res.StatusCode, "service", t.Target.Service, "instance", t.Instance, "path", t.Path)
-		return problem.New(problem.Unknown, "service %q answered with the status %d, which is none; it is not known whether it did what was asked",
-			t.Target.Service, res.StatusCode)
+		return g.BadStatus(ctx, &t.Exchange, res.StatusCode)
 	}
 	return t.answer(res)
 }
 
-// priority is that of the work the request is made for: a program of the fleet says it, a
-// request from outside has what its route gives it.
-func (t *transit) priority(op call.Op) resilience.Priority {
-	if !t.inside {
-		return t.gateway.cfg.Caller.Priority(op)
+// rewrite gives the request the path and the Host that its route says.
+func (t *transit) rewrite(out *http.Request) {
+	raw, host := t.Outward()
+	if raw != "" {
+		out.URL.Path, out.URL.RawPath = t.path, raw
 	}
-	p, err := resilience.ParsePriority(t.in.Header.Get(resilience.PriorityHeader))
-	if err != nil {
-		return resilience.Normal // there is none, or one that nobody understands
+	if host != "" {
+		out.Host = host
 	}
-	return p
 }
 
 // attempts notes an attempt; two may be made at a time, and one that lost begin late.
@@ -159,21 +196,6 @@ func (t *transit) attempts(addr string) {
 	if !t.answered {
 		t.gateway.Attempt(&t.Exchange, addr)
 	}
-}
-
-// check refuses what the edge does not pass on although it has a route.
-func (t *transit) check() error {
-	switch {
-	case t.Method == http.MethodConnect || t.Method == http.MethodTrace:
-		e := problem.New(problem.Unimplemented, "the method %s is not served here", t.Method)
-		e.Status = http.StatusMethodNotAllowed
-		return e
-	case strings.IndexByte(t.in.URL.RawQuery, '#') >= 0:
-		return problem.New(problem.InvalidArgument, "the query of the request has a # that must be encoded")
-	case t.grpc && !t.Target.GRPC:
-		return problem.New(problem.NotFound, "no gRPC service is routed at this path")
-	}
-	return nil
 }
 
 // interim passes an interim answer on (1xx), such as 103 Early Hints. 100 Continue is
@@ -192,7 +214,7 @@ func (t *transit) interim(status int, header textproto.MIMEHeader) error {
 	inbound(h, http.Header(header))
 	t.w.WriteHeader(status)
 	clear(h)
-	h[observe.RequestIDHeader] = []string{t.RequestID}
+	h[observe.RequestIDHeader] = []string{t.Request.ID}
 	return nil
 }
 
@@ -206,14 +228,7 @@ func (t *transit) end() {
 	if t.Target != nil {
 		observe.Route(t.in.Context(), t.Target.Label)
 	}
-	span := trace.SpanFromContext(t.in.Context())
-	if !span.IsRecording() {
-		return
-	}
-	span.SetAttributes(
-		attribute.String("muster.instance", t.Instance),
-		attribute.Int("http.request.resend_count", max(0, t.Attempts-1)),
-	)
+	t.Describe(t.in.Context())
 }
 
 // rawPath returns the path as it stands in the request line.

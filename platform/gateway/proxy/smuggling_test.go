@@ -17,16 +17,16 @@ func TestNothingIsSmuggled(t *testing.T) {
 		request string
 		seen    string // by the instance; "" nothing
 	}{
-		"length and chunks":   {"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "[POST /a chunked -1 hello]"},
+		"length and chunks":   {"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", ""},
 		"two lengths":         {"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 36\r\n\r\n" + after, ""},
-		"same length twice":   {"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi", "[POST /a  2 hi]"},
+		"same length twice":   {"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi", ""},
 		"length with a plus":  {"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: +36\r\n\r\n" + after, ""},
 		"chunks, two codings": {"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" + after, ""},
 		"chunks, odd name":    {"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n" + after, ""},
 		"chunks, tab":         {"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\tchunked\r\nConnection: close\r\n\r\n0\r\n\r\n" + after, "[POST /a chunked -1 ]"},
 		"chunk, large size":   {"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000005\r\nhello\r\n0\r\n\r\n" + after, ""},
-		"folded header":       {"GET /a HTTP/1.1\r\nHost: x\r\nX-A: b\r\n Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + after, "[GET /a  0 ]"},
-		"bare LF":             {"GET /a HTTP/1.1\nHost: x\nConnection: close\n\n" + after, "[GET /a  0 ]"},
+		"folded header":       {"GET /a HTTP/1.1\r\nHost: x\r\nX-A: b\r\n Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + after, ""},
+		"bare LF":             {"GET /a HTTP/1.1\nHost: x\nConnection: close\n\n" + after, ""},
 		"bare CR in a value":  {"GET /a HTTP/1.1\r\nHost: x\r\nX-A: b\rX-B: c\r\nConnection: close\r\n\r\n" + after, ""},
 		"space in the target": {"GET /a HTTP/1.1\r\n /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" + after, ""},
 		"body on GET":         {"GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi" + after, "[GET /a  2 hi]"},

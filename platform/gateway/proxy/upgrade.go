@@ -10,12 +10,14 @@ import (
 	"net/http"
 
 	"github.com/musterdev/muster/observe"
+	"github.com/musterdev/muster/platform/gateway/filter"
+	"github.com/musterdev/muster/platform/gateway/header"
 	"github.com/musterdev/muster/problem"
 )
 
 // switchProtocols passes 101 on and then bytes, both ways, until both are done.
 func (t *transit) switchProtocols(ctx context.Context, res *http.Response) error {
-	if !among(t.switches, upgrades(res.Header)) {
+	if !header.Among(t.switches, header.Upgrades(res.Header)) {
 		return problem.New(problem.Unknown, "service %q switched to another protocol than the request asks for", t.Target.Service)
 	}
 	instance, ok := res.Body.(io.ReadWriteCloser)
@@ -26,12 +28,12 @@ func (t *transit) switchProtocols(ctx context.Context, res *http.Response) error
 	if err != nil {
 		return problem.Wrap(err, problem.Internal, "the edge cannot switch protocols on this connection")
 	}
-	t.written, t.Status = true, res.StatusCode
+	t.written, t.out.wrote, t.Status = true, true, res.StatusCode
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _, _ = conn.Close(), instance.Close() })
 	defer stop()
 
-	if err := writeSwitch(buffered.Writer, res, t.RequestID); err != nil {
+	if err := t.writeSwitch(buffered.Writer, res); err != nil {
 		t.Err = problem.Wrap(err, problem.Canceled, "the client went away before the answer")
 		return nil
 	}
@@ -46,11 +48,12 @@ func (t *transit) switchProtocols(ctx context.Context, res *http.Response) error
 }
 
 // writeSwitch writes the answer 101, which net/http leaves to us.
-func writeSwitch(w *bufio.Writer, res *http.Response, requestID string) error {
+func (t *transit) writeSwitch(w *bufio.Writer, res *http.Response) error {
 	h := make(http.Header, len(res.Header)+3)
 	inbound(h, res.Header)
 	h["Connection"], h["Upgrade"] = []string{"Upgrade"}, res.Header["Upgrade"]
-	h[observe.RequestIDHeader] = []string{requestID}
+	h[observe.RequestIDHeader] = []string{t.Request.ID}
+	t.gateway.Answer(&t.Exchange, res.StatusCode, filter.NetHTTP(h))
 	_, err := w.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
 	return errors.Join(err, h.Write(w), writeFlush(w))
 }

@@ -16,6 +16,8 @@ func (l *loader) check(f *Fleet) {
 	}
 	l.checkDatabases(f)
 	l.checkTCP(f)
+	l.checkEdge(f)
+	f.Edge.TLS.Check(f.Routes(), &l.errs)
 	if f.On == Local {
 		l.checkPorts(f)
 	}
@@ -83,6 +85,9 @@ func (l *loader) checkPorts(f *Fleet) {
 	claim(f.Edge.Port, "the edge", at("edge"))
 	claim(f.Control.Port, "the control engine", at("control"))
 	claim(f.Edge.Local, "calls by name", at("edge.local"))
+	if f.Edge.TLS != nil {
+		claim(f.Edge.TLS.Port, "TLS", at("edge.tls"))
+	}
 	claim(f.Control.DNS, "DNS", at("control.dns"))
 	if f.Events() {
 		claim(f.Broker.HTTP, "the broker's events over HTTP", at("broker.http"))

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/musterdev/muster/platform/fleet/encrypt"
 	"github.com/musterdev/muster/platform/fleet/grammar"
 	"github.com/musterdev/muster/platform/fleet/include"
 	"github.com/musterdev/muster/platform/fleet/reading"
@@ -74,10 +75,20 @@ func (l *loader) platformFields(set func(func(*Fleet))) strictyaml.Fields {
 		}
 	}
 	type to = map[string]func(*Fleet) *int
+	edge := l.declareFilters(set)
+	edge["tcp"] = func(n *strictyaml.Node) { l.declareTCP(n, set) }
+	edge["tls"] = func(n *strictyaml.Node) {
+		if v, ok := encrypt.Read(n); ok {
+			set(func(t *Fleet) {
+				t.Edge.TLS = &v
+				t.locate("edge.tls", n)
+			})
+		}
+	}
 	return strictyaml.Fields{
 		"edge": ports("edge", "the edge", 1, to{
 			"port": func(t *Fleet) *int { return &t.Edge.Port }, "local": func(t *Fleet) *int { return &t.Edge.Local },
-		}, strictyaml.Fields{"tcp": func(n *strictyaml.Node) { l.declareTCP(n, set) }}),
+		}, edge),
 		"control": ports("control", "the control engine", 1, to{
 			"port": func(t *Fleet) *int { return &t.Control.Port }, "dns": func(t *Fleet) *int { return &t.Control.DNS },
 		}, nil),
@@ -85,7 +96,7 @@ func (l *loader) platformFields(set func(func(*Fleet))) strictyaml.Fields {
 			"port": func(t *Fleet) *int { return &t.Broker.Port }, "http": func(t *Fleet) *int { return &t.Broker.HTTP },
 		}, nil),
 		"bus": func(n *strictyaml.Node) {
-			if v, ok := reading.Text(n, "a URL", grammar.URL("nats", "tls", "kafka", "amqp", "amqps")); ok && l.references(n, v) {
+			if v, ok := reading.Text(n, "a URL", grammar.URL("nats", "tls", "amqp", "amqps", "redis", "rediss", "kafka", "kafkas")); ok && l.references(n, v) {
 				set(func(t *Fleet) { t.places["bus"] = n.Place; t.Bus = v })
 			}
 		},

@@ -119,7 +119,7 @@ func (r *reader) oneRoute(n *strictyaml.Node) (Route, bool) {
 
 // claim records a route and refuses one that is taken.
 func (l *loader) claim(one Route, n *strictyaml.Node) {
-	id := strings.TrimSuffix(one.String(), "/")
+	id := identity(one)
 	if other, taken := l.routes[id]; taken {
 		n.Errorf("route %q is already that of service %q at %s; remove one of the two", one, other.Service, other.Place)
 		return

@@ -11,7 +11,7 @@ type Changes struct {
 	Removed []string // services, sorted
 	Changed []Change // sorted by service
 	Scaled  []Scale  // sorted by service
-	Routes  bool     // the routing table differs
+	Routes  bool     // the routing table differs, or the edge's filters
 	Fleet   []string // what differs of the fleet itself, sorted: "bus", "control", "edge" ...
 }
 
@@ -42,7 +42,8 @@ func Diff(before, after *Fleet) Changes {
 	if after == nil {
 		after = &Fleet{}
 	}
-	c := Changes{Routes: !slices.EqualFunc(before.Routes(), after.Routes(), Route.Same)}
+	c := Changes{Routes: !slices.EqualFunc(before.Routes(), after.Routes(), Route.Same) ||
+		!slices.EqualFunc(before.Edge.Filters, after.Edge.Filters, Filter.Same) || !slices.Equal(before.Edge.Apply, after.Edge.Apply)}
 	c.Fleet = differing(before.settings(), after.settings())
 	told := slices.ContainsFunc(c.Fleet, func(key string) bool { return slices.Contains(toldToAll, key) })
 	for _, old := range before.Services {
@@ -90,7 +91,7 @@ func (f *Fleet) settings() []setting {
 		{"broker", []any{f.Events(), f.Broker}},
 		{"bus", f.Bus},
 		{"control", f.Control},
-		{"edge", [2]int{f.Edge.Port, f.Edge.Local}},
+		{"edge", []any{f.Edge.Port, f.Edge.Local, f.Edge.TLS}},
 		{EdgeTCP, f.Edge.TCP},
 		{"environment", f.EnvironmentName},
 		{"fleet", f.Name},
@@ -107,7 +108,7 @@ func (f *Fleet) settings() []setting {
 func (s Service) settings() []setting {
 	routes := slices.Clone(s.Routes)
 	for i := range routes {
-		routes[i].Place = Place{}
+		routes[i].Place, routes[i].Options.Places = Place{}, nil
 	}
 	return []setting{
 		{"build", s.Build},

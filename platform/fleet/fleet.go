@@ -17,6 +17,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/musterdev/muster/platform/fleet/encrypt"
 	"github.com/musterdev/muster/strictyaml"
 )
 
@@ -96,13 +97,22 @@ type Owner struct {
 	Webhook   string // an http or https URL
 }
 
+// TLS is how the gateway speaks TLS.
+type TLS = encrypt.TLS
+
 // Edge is the setting of the gateway.
 type Edge struct {
 	Port  int // TCP port on 127.0.0.1; 0: any free one
 	Local int // where programs of this machine call services by name; 0: nowhere
 
+	TLS *TLS // spoken at a port of its own; nil: nowhere
+
 	// TCP are the ports on 127.0.0.1 whose connections are passed on as they are, sorted.
 	TCP []TCPPort
+
+	Filters []Filter // there to be named by Apply and by routes, in the order of the file
+	Apply   []string // the filters of every route, which come before its own
+	Routes  []Route  // of no service: they redirect
 }
 
 // Control is the setting of the control engine.

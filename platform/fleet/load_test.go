@@ -271,6 +271,11 @@ func TestRouteMatch(t *testing.T) {
 		{Route{Path: "/a.B/"}, "", "/a.Bc/Get", false},
 		{Route{Host: "h.x", Path: "/"}, "h.x", "/", true},
 		{Route{Host: "h.x", Path: "/"}, "g.x", "/", false},
+		{Route{Host: "*.h.x", Path: "/"}, "a.h.x", "/", true},
+		{Route{Host: "*.h.x", Path: "/"}, "a.b.h.x", "/", true},
+		{Route{Host: "*.h.x", Path: "/"}, "h.x", "/", false},
+		{Route{Host: "*.h.x", Path: "/"}, ".h.x", "/", false},
+		{Route{Host: "*.h.x", Path: "/"}, "ah.x", "/", false},
 	} {
 		if got := test.route.Match(test.host, test.path); got != test.want {
 			t.Errorf("%s, host %q, path %q: %v", test.route, test.host, test.path, got)

@@ -22,6 +22,7 @@ func Examine(ctx context.Context, f *fleet.Fleet, own func(port int) bool, produ
 	found = append(found, portFindings(f, own)...)
 	found = append(found, programs(ctx, f)...)
 	found = append(found, fileFindings(f)...)
+	found = append(found, filterFindings(f)...)
 	if production != nil {
 		found = append(found, databases(f, production))
 	}

@@ -19,7 +19,11 @@ const (
 // ChoosePorts gives the engines that may listen anywhere a free port.
 func ChoosePorts(f *fleet.Fleet) error {
 	pool := ports.NewPool()
-	for _, port := range []*int{&f.Edge.Port, &f.Control.Port, &f.Broker.Port, &f.Broker.HTTP} {
+	choose := []*int{&f.Edge.Port, &f.Control.Port, &f.Broker.Port, &f.Broker.HTTP}
+	if f.Edge.TLS != nil {
+		choose = append(choose, &f.Edge.TLS.Port)
+	}
+	for _, port := range choose {
 		if *port != 0 {
 			continue
 		}
@@ -44,6 +48,9 @@ func Ports(f *fleet.Fleet) error {
 func fixedPorts(f *fleet.Fleet) []ports.Fixed {
 	fixed := []ports.Fixed{
 		{Port: f.Edge.Port, Who: "edge", Setting: EdgeSetting}, {Port: f.Control.Port, Who: "control", Setting: ControlSetting},
+	}
+	if f.Edge.TLS != nil {
+		fixed = append(fixed, ports.Fixed{Port: f.Edge.TLS.Port, Who: "TLS of the edge", Setting: "edge.tls in muster.yaml"})
 	}
 	if f.Edge.Local != 0 {
 		fixed = append(fixed, ports.Fixed{Port: f.Edge.Local, Who: "calls by name", Setting: "edge.local in muster.yaml"})

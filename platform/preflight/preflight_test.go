@@ -85,6 +85,34 @@ func TestBroker(t *testing.T) {
 	}
 }
 
+func TestFiltersWithoutEffect(t *testing.T) {
+	const filters = "edge:\n  filters:\n    a: {limit: {rate: 1/s}}\n    b: {mtls: {}}\n    c: {cors: {}}\n"
+	const services = "services: {web: {run: sh, route: {path: /, filters: b}}}\n"
+	for text, want := range map[string][]string{
+		filters + "  apply: a\n":                                                           {"5 filter b clients are asked for no certificate", "6 filter c no route names it"},
+		filters + "  apply: [a, c]\n  tls: {local: true}\n":                                {"5 filter b clients are asked for no certificate"},
+		filters + "  apply: [a, c]\n  tls: {local: true, clients: {authorities: a.pem}}\n": nil,
+		filters + "  apply: [a]\n  tls: {local: true, clients: {authorities: a.pem}}\n  routes: {path: /x, redirect: {path: /y}, filters: c}\n": nil,
+	} {
+		var found []string
+		for _, f := range preflight.Examine(t.Context(), load(t, "fleet: f\n"+text+services, ""), nil, nil) {
+			if strings.HasPrefix(f.Check, "filter ") && f.Status == preflight.Warn {
+				_, at, _ := strings.Cut(f.Detail, "muster.yaml:")
+				line, _, _ := strings.Cut(at, ":")
+				_, what, _ := strings.Cut(at, ": ")
+				found = append(found, line+" "+f.Check+" "+what)
+			}
+		}
+		ok := len(found) == len(want)
+		for i := range min(len(found), len(want)) {
+			ok = ok && strings.HasPrefix(found[i], want[i])
+		}
+		if !ok {
+			t.Errorf("%s\nfound %q, want %q", text, found, want)
+		}
+	}
+}
+
 func TestFilesNamesThePlace(t *testing.T) {
 	err := preflight.Files(load(t, file, ""))
 	if err == nil || !strings.Contains(err.Error(), "muster.yaml:7:") {

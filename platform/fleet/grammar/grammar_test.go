@@ -10,13 +10,14 @@ import (
 )
 
 func ExampleRoute() {
-	for _, s := range []string{"/v1/products", "shop.example/v1", "/shop.v1.Cart/", "/v1//products/"} {
+	for _, s := range []string{"/v1/products", "shop.example/v1", "*.shop.example/v1", "/shop.v1.Cart/", "/v1//products/"} {
 		t, err := grammar.Route(s)
 		fmt.Printf("%q %q %v %v\n", t.Host, t.Path, t.GRPC, err)
 	}
 	// Output:
 	// "" "/v1/products" false <nil>
 	// "shop.example" "/v1" false <nil>
+	// "*.shop.example" "/v1" false <nil>
 	// "" "/shop.v1.Cart/" true <nil>
 	// "" "" false route "/v1//products/" is not canonical; write "/v1/products"
 }
@@ -158,7 +159,7 @@ func TestReferences(t *testing.T) {
 // FuzzRoute checks that what is accepted is canonical, that a form an error offers
 // is itself accepted when it is canonical, and that errors are one line.
 func FuzzRoute(f *testing.F) {
-	for _, s := range []string{"/", "/v1", "/v1/", "//", "h.x/", "/a.B/", "/a/../B/", "H.X//a/", "/%2f", "/%41", "x", "h:1/x", "http://x", "/*", "/é", ""} {
+	for _, s := range []string{"/", "/v1", "/v1/", "//", "h.x/", "/a.B/", "/a/../B/", "H.X//a/", "/%2f", "/%41", "x", "h:1/x", "http://x", "/*", "/é", "", "*.h.x/", "*/", "*.x/", "*.H.x/", "h.*/", "*.1.2/"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -175,10 +176,35 @@ func FuzzRoute(f *testing.F) {
 		if strings.Contains(r.Path, "//") || strings.Contains(r.Path+"/", "/../") || strings.Contains(r.Path+"/", "/./") || strings.ContainsAny(r.Path, "%?#*{} \x00") {
 			t.Errorf("%q is not canonical", s)
 		}
+		if i := strings.LastIndexByte(r.Host, '*'); i > 0 || i == 0 && !strings.HasPrefix(r.Host, "*.") {
+			t.Errorf("%q has a wildcard in its midst", s)
+		}
 		if strings.HasSuffix(r.Path, "/") != (r.GRPC || r.Path == "/") {
 			t.Errorf("%q ends wrongly, gRPC %v", s, r.GRPC)
 		}
 	})
+}
+
+func TestWildcardRoute(t *testing.T) {
+	for _, good := range []string{"*.shop.example/", "*.a.shop.example/v1", "*.localhost/", "*.xn--bcher-kva.example/", "*.shop.example/a.B/"} {
+		if r, err := grammar.Route(good); err != nil || r.Host+r.Path != good {
+			t.Errorf("%q: %+v, %v", good, r, err)
+		}
+	}
+	const (
+		inside = "not the whole first label"
+		nobody = "begins with no host"
+	)
+	for bad, want := range map[string]string{
+		"*/": inside, "*a.shop.example/": inside, "a.*.example/": inside, "shop.*/v1": inside, "*.*.shop.example/": inside, "**.shop.example/": inside,
+		"*./": nobody, "*..example/": nobody, "*.-a.example/": nobody, "*._a.example/": nobody, "*." + strings.Repeat("a.", 126) + "a/": nobody,
+		"*.com/": `such as "*.example.com"`, "*.0.0.1/": "part of an address", "*.7/": "part of an address", "*.Shop.example/v1": `write "*.shop.example/v1"`,
+		"*.shop.example:80/": "names a port", "*.shop.example": `write "*.shop.example/"`, "*.shop.example/v1/": `write "*.shop.example/v1"`, "*.shop.example/*": "takes all paths below it",
+	} {
+		if _, err := grammar.Route(bad); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v; want %s", bad, err, want)
+		}
+	}
 }
 
 func TestServerName(t *testing.T) {

@@ -19,14 +19,14 @@ const operations = "/.muster"
 
 // RouteTarget is what a route matches.
 type RouteTarget struct {
-	Host string // lower case; empty: any
+	Host string // lower case; "*.example.com": all names below that; empty: any
 	Path string // absolute, clean; ends in a slash only in "/" and when a gRPC service is named
 	GRPC bool   // Path is that of a gRPC service: "/package.Service/"
 }
 
-// Route accepts "/path", "host.example/path" and "/package.Service/". A route has
-// one form only, so that two can be compared by eye; an error names that form. A
-// single capitalised name between slashes is taken for a gRPC service.
+// Route accepts "/path", "host.example/path", "*.host.example/path" and
+// "/package.Service/". A route has one form only, so that two can be compared by eye; an
+// error names that form. A single capitalised name between slashes is taken for a gRPC service.
 func Route(s string) (RouteTarget, error) {
 	t, err := split(s)
 	if err != nil {
@@ -55,15 +55,21 @@ func split(s string) (RouteTarget, error) {
 		return fail("names a scheme; write %q", Short(rest))
 	}
 	i := strings.IndexByte(s, '/')
-	if i < 0 || i > 0 && !strings.ContainsAny(s[:i], ".:") && s[:i] != "localhost" {
+	if i < 0 && strings.HasPrefix(s, "*.") {
+		return fail("names no path; write %q", Short(s+"/"))
+	}
+	if i < 0 || i > 0 && !strings.ContainsAny(s[:i], ".:*") && s[:i] != "localhost" {
 		return fail("begins with neither \"/\" nor a host; write %q", Short("/"+s))
 	}
 	t := RouteTarget{Host: s[:i], Path: s[i:]}
 	lower := strings.ToLower(t.Host)
+	wrong := wildcard(lower)
 	switch {
 	case strings.Contains(t.Host, ":"):
 		return fail("names a port; all routes are on the edge's port: remove it")
-	case t.Host != "" && (!host.MatchString(lower) || len(lower) > 253):
+	case wrong != "":
+		return fail("%s", wrong)
+	case t.Host != "" && (!host.MatchString(strings.TrimPrefix(lower, "*.")) || len(lower) > 253):
 		return fail("begins with no host; write a DNS name, or a path that begins with \"/\"")
 	case lower != t.Host:
 		return RouteTarget{}, otherForm(s, lower+t.Path)
@@ -79,6 +85,23 @@ func split(s string) (RouteTarget, error) {
 		return fail("holds a character that is not allowed there; use letters, digits and -._~!$&'()+,;=:@")
 	}
 	return t, nil
+}
+
+// wildcard says what is wrong with the "*" of a host in lower case; "" nothing.
+func wildcard(name string) string {
+	domain, wild := strings.CutPrefix(name, "*.")
+	last := domain[strings.LastIndexByte(domain, '.')+1:]
+	switch {
+	case strings.Contains(domain, "*"):
+		return `holds a wildcard that is not the whole first label of its host; write one such as "*.example.com/v1"`
+	case !wild || !host.MatchString(domain):
+		return ""
+	case strings.Trim(last, "0123456789") == "":
+		return `is below a part of an address, which has no names; write a DNS name after "*."`
+	case last == domain && domain != "localhost":
+		return fmt.Sprintf(`is for the domains of everybody below %q; write one of them, such as "*.example.%s"`, Short(domain), Short(domain))
+	}
+	return ""
 }
 
 // encoded explains why a path with percent signs is refused.

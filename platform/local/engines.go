@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/musterdev/muster"
 	"github.com/musterdev/muster/drivers/otlp"
@@ -14,8 +15,10 @@ import (
 	"github.com/musterdev/muster/platform/broker"
 	"github.com/musterdev/muster/platform/control"
 	"github.com/musterdev/muster/platform/gateway"
+	"github.com/musterdev/muster/platform/gateway/admin"
 	"github.com/musterdev/muster/platform/preflight"
 	"github.com/musterdev/muster/platform/supervise"
+	"github.com/musterdev/muster/platform/supervise/ctl"
 	"github.com/musterdev/muster/platform/supervise/probe"
 	"github.com/musterdev/muster/platform/telemetry"
 )
@@ -34,6 +37,8 @@ func (cfg *Config) engines() []supervise.Engine {
 			Setting: preflight.EdgeSetting, Front: true,
 			Env:   cfg.telemetry(),
 			Ready: edgeLives(f.Edge.Port), Live: edgeLives(f.Edge.Port),
+			Succeed: []string{"--take-over", ctl.Socket(cfg.Dir, edgeSocket)}, Leaves: gateway.DefaultDrain + time.Minute,
+			Serves: edgeServes(ctl.Socket(cfg.Dir, edgeSocket)),
 		},
 	}
 	if preflight.Broker(f) {
@@ -45,6 +50,15 @@ func (cfg *Config) engines() []supervise.Engine {
 // edgeLives asks the edge itself: a port alone is open for a frozen process too.
 func edgeLives(port int) probe.Target {
 	return probe.Target{Kind: probe.HTTP, Address: "127.0.0.1:" + strconv.Itoa(port), Path: gateway.LivePath}
+}
+
+// edgeServes asks at the edge's socket which process serves.
+func edgeServes(socket string) func(ctx context.Context, pid int) bool {
+	client := admin.NewClient(socket)
+	return func(ctx context.Context, pid int) bool {
+		st, err := client.Status(ctx)
+		return err == nil && st.PID == pid
+	}
 }
 
 // startEngines runs the engines in this process. The edge ends with ctx, so that it

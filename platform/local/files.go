@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/musterdev/muster/platform/fleet"
 	"github.com/musterdev/muster/platform/gateway"
 	"github.com/musterdev/muster/platform/gateway/admin"
-	"github.com/musterdev/muster/platform/gateway/route"
 	"github.com/musterdev/muster/platform/preflight"
 	"github.com/musterdev/muster/platform/supervise/ctl"
 )
@@ -30,14 +30,19 @@ func (cfg *Config) write(controlURL string) error {
 	if err := os.WriteFile(cfg.state(".gitignore"), []byte("*\n"), 0o644); err != nil {
 		return fmt.Errorf("keep the fleet's folder out of version control: %w", err)
 	}
+	edge, err := document(cfg.Fleet)
+	if err != nil {
+		return err
+	}
 	for name, v := range map[string]any{
 		"edge.json": gateway.Config{
 			Listen: "127.0.0.1:" + strconv.Itoa(cfg.Fleet.Edge.Port), Admin: ctl.Socket(cfg.Dir, edgeSocket), Registry: controlURL,
 			StateDir: cfg.state("edge"), Routes: cfg.state("routes.json"), AccessLog: cfg.state("logs/access.log"),
 			Local: cfg.Fleet.Edge.Local, Services: names(cfg.Fleet), TCPFile: cfg.state("tcp.json"),
+			TLS: encrypted(cfg.Fleet), Bus: sharedBy(cfg.Fleet),
 		},
 		"tcp.json":    admin.TCP{Ports: connections(cfg.Fleet)},
-		"routes.json": route.Document{Routes: routes(cfg.Fleet)},
+		"routes.json": edge,
 	} {
 		if err := writeJSON(cfg.state(name), v); err != nil {
 			return err
@@ -47,6 +52,19 @@ func (cfg *Config) write(controlURL string) error {
 		return err
 	}
 	return cfg.writeSubscriptions(cfg.Fleet)
+}
+
+// sharedBy is the broker through which edges share their limits; "": none. An outside one whose
+// URL has a password in it is none, as what the engines start from is not secret.
+func sharedBy(f *fleet.Fleet) string {
+	if f.Bus == "" || !preflight.Broker(f) {
+		return busURL(f)
+	}
+	url, err := f.BusURL(nil)
+	if err != nil || strings.Contains(url, "@") {
+		return ""
+	}
+	return url
 }
 
 // writeJSON writes a file whole or not at all: an engine that starts again at this
@@ -71,19 +89,6 @@ func names(f *fleet.Fleet) []string {
 	list := make([]string, len(f.Services))
 	for i, s := range f.Services {
 		list[i] = s.Name
-	}
-	return list
-}
-
-// routes turns the fleet's routing table into the edge's.
-func routes(f *fleet.Fleet) []route.Route {
-	list := make([]route.Route, 0, len(f.Services))
-	for _, r := range f.Routes() {
-		out := route.Route{Host: r.Host, Path: r.Path, GRPC: r.GRPC, Service: r.Service}
-		for _, v := range r.Versions {
-			out.Versions = append(out.Versions, route.Share{Version: v.Version, Weight: v.Weight})
-		}
-		list = append(list, out)
 	}
 	return list
 }

@@ -207,7 +207,11 @@ func (cfg *Config) supervisor(controlURL string) (supervise.Config, error) {
 		BusURL: busURL(cfg.Fleet), EventsURL: eventsURL(cfg.Fleet),
 		Load: cfg.reload(), Watch: cfg.Watch,
 		Applied: func(ctx context.Context, f *fleet.Fleet) error {
-			return errors.Join(edge.SetRoutes(ctx, routes(f)), edge.SetTCP(ctx, connections(f)), cfg.setCalls(ctx, registry, f), cfg.subscribe(ctx, f))
+			doc, err := document(f)
+			if err == nil {
+				err = edge.SetDocument(ctx, doc)
+			}
+			return errors.Join(err, edge.SetTCP(ctx, connections(f)), cfg.setCalls(ctx, registry, f), cfg.subscribe(ctx, f))
 		},
 	}
 	if !cfg.Single {
@@ -235,6 +239,9 @@ func (cfg *Config) reload() func() (*fleet.Fleet, error) {
 			if *port.says == 0 {
 				*port.says = port.is
 			}
+		}
+		if f.Edge.TLS != nil && f.Edge.TLS.Port == 0 && has.Edge.TLS != nil {
+			f.Edge.TLS.Port = has.Edge.TLS.Port
 		}
 		return f, nil
 	}

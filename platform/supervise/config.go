@@ -58,6 +58,14 @@ type Engine struct {
 	// Front says that it takes the requests of the world outside: it ends before
 	// the services, the others after them.
 	Front bool
+	// Succeed are more arguments, with which another process takes this one's place while it
+	// runs, and a bound of how long it may go on after that; nil: it cannot be upgraded.
+	Succeed []string
+	// Serves reports whether it is the process with this pid that serves by now.
+	Serves func(ctx context.Context, pid int) bool
+	// Leaves bounds how long one goes on whose place was taken.
+	Leaves time.Duration
+
 	Grace time.Duration // from SIGTERM to SIGKILL; 0: 10 s
 }
 

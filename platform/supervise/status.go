@@ -38,7 +38,7 @@ func (s *Supervisor) Status() Status {
 		Fleet: s.fleet.Name, Environment: s.fleet.EnvironmentName, Dir: s.cfg.Dir,
 		Phase: s.phase, Since: s.began, PID: os.Getpid(), EventsURL: s.cfg.EventsURL,
 	}
-	engines := s.engines
+	engines := slices.Concat(s.engines, s.leaving)
 	s.mu.Unlock()
 	for _, e := range engines {
 		st.Engines = append(st.Engines, e.Status())

@@ -51,6 +51,7 @@ type Supervisor struct {
 	over    chan struct{} // closed when Run returns
 	wasUp   chan struct{} // closed when everything was ready once
 	tasks   sync.WaitGroup
+	upgrade sync.Mutex    // one upgrade at a time
 	reading chan struct{} // holds a token while nobody reloads
 	emits   sync.Mutex
 
@@ -59,7 +60,9 @@ type Supervisor struct {
 	running  bool // Run was called
 	fleet    *fleet.Fleet
 	services map[string]*service
-	engines  []*instance.Instance
+	engines  []*instance.Instance // as Config.Engines
+	leaving  []*instance.Instance // engines whose place was taken
+	again    map[string]int       // how often one was upgraded, by name
 	peers    map[string]fleet.Address
 	watcher  *watch.Watcher
 }
@@ -80,7 +83,7 @@ func New(cfg Config) (*Supervisor, error) {
 	s := &Supervisor{
 		cfg: cfg, ports: ports.NewPool(), book: book, phase: Starting, fleet: cfg.Fleet,
 		over: make(chan struct{}), reading: make(chan struct{}, 1), wasUp: make(chan struct{}),
-		services: map[string]*service{}, peers: map[string]fleet.Address{},
+		services: map[string]*service{}, again: map[string]int{}, peers: map[string]fleet.Address{},
 	}
 	s.reading <- struct{}{}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
@@ -177,7 +180,7 @@ func (s *Supervisor) shutdown() {
 	s.cancel(nil) // those who wait for a failed start stop waiting
 	s.mu.Lock()
 	s.phase = Stopping
-	engines, watcher := slices.Clone(s.engines), s.watcher
+	engines, leaving, watcher := slices.Clone(s.engines), slices.Clone(s.leaving), s.watcher
 	s.mu.Unlock()
 	services := s.snapshot()
 	s.emit(event.Event{Kind: event.FleetStopping})
@@ -192,7 +195,7 @@ func (s *Supervisor) shutdown() {
 			back = append(back, e)
 		}
 	}
-	stopAll(front)
+	stopAll(append(front, leaving...))
 	var all []*instance.Instance
 	for _, svc := range services {
 		all = append(all, svc.close()...)

@@ -72,6 +72,18 @@ func (s *Supervisor) buildAll(t *instance.Trial) {
 }
 
 func (s *Supervisor) startEngine(e Engine) (*instance.Instance, error) {
+	i, err := s.runEngine(e, e.Name)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.engines = append(s.engines, i)
+	return i, nil
+}
+
+// runEngine starts a process of an engine, which prints into the log of this name.
+func (s *Supervisor) runEngine(e Engine, log string) (*instance.Instance, error) {
 	cfg := instance.Config{
 		ID: e.Name, Service: e.Name, Engine: true, Trial: true,
 		Ready: instance.Probe{Target: e.Ready}, Live: instance.Probe{Target: e.Live, Every: engineLiveEvery}, Grace: e.Grace, Timing: s.cfg.Timing,
@@ -93,14 +105,10 @@ func (s *Supervisor) startEngine(e Engine) (*instance.Instance, error) {
 		cfg.Record.Endpoints = map[string]string{discovery.HTTP: plan.Local(e.Port)}
 	}
 	var err error
-	if cfg.Log, err = s.book.Open(e.Name, e.Name); err != nil {
+	if cfg.Log, err = s.book.Open(e.Name, log); err != nil {
 		return nil, err
 	}
-	i := instance.Start(cfg)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.engines = append(s.engines, i)
-	return i, nil
+	return instance.Start(cfg), nil
 }
 
 // setFleet makes f the fleet that counts: services it has for the first time come

@@ -101,6 +101,12 @@ func (c *Client) KillFor(ctx context.Context, id string, away time.Duration) err
 	return c.do(ctx, http.MethodPost, "/v1/kill", order{Instance: id, For: away.String()}, nil)
 }
 
+// Upgrade puts a new process in the place of an engine that runs, from the binary at
+// program, "" its present one, without a gap; it returns when the new one serves.
+func (c *Client) Upgrade(ctx context.Context, engine, program string) error {
+	return c.do(ctx, http.MethodPost, "/v1/upgrade", order{Engine: engine, Program: program}, nil)
+}
+
 // Down stops the fleet; it returns when all of it has stopped.
 func (c *Client) Down(ctx context.Context) error {
 	return c.do(ctx, http.MethodPost, "/v1/down", nil, nil)

@@ -64,6 +64,7 @@ func Handler(s *supervise.Supervisor) http.Handler {
 	mux.HandleFunc("POST /v1/scale", api.answer(api.scale))
 	mux.HandleFunc("POST /v1/replace", api.answer(api.replace))
 	mux.HandleFunc("POST /v1/kill", api.answer(api.kill))
+	mux.HandleFunc("POST /v1/upgrade", api.answer(api.upgrade))
 	mux.HandleFunc("POST /v1/down", api.answer(api.down))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, r, problem.New(problem.NotFound, "there is no %s %s here", r.Method, r.URL.Path))
@@ -79,6 +80,8 @@ type order struct {
 	Instance string `json:"instance,omitempty"`
 	Replicas *int   `json:"replicas,omitempty"`
 	For      string `json:"for,omitempty"` // a duration such as "20s"
+	Engine   string `json:"engine,omitempty"`
+	Program  string `json:"program,omitempty"` // path of the binary
 }
 
 // answer turns a function into a handler. An order is carried out to its end even
@@ -157,6 +160,17 @@ func (a *server) kill(_ context.Context, r *http.Request) (any, error) {
 		return nil, invalid("for", "must be a duration up to "+maxAway.String()+", such as 20s")
 	}
 	return nil, a.supervisor.KillFor(in.Instance, away)
+}
+
+func (a *server) upgrade(ctx context.Context, r *http.Request) (any, error) {
+	in, err := read(r)
+	switch {
+	case err != nil:
+		return nil, err
+	case in.Engine == "":
+		return nil, invalid("engine", "name the engine")
+	}
+	return nil, a.supervisor.Upgrade(ctx, in.Engine, in.Program)
 }
 
 func (a *server) down(ctx context.Context, _ *http.Request) (any, error) {

@@ -84,6 +84,14 @@ func (i *Instance) Settle() { i.order(settle{}) }
 // Drain takes the instance out of service and then ends it; see Done.
 func (i *Instance) Drain() { i.order(drain{}) }
 
+// MayFollow says whether another process may take this one's place just now: then it is no
+// failure, and not followed by another start, when it ends the polite way.
+func (i *Instance) MayFollow(may bool) { i.order(follows{may}) }
+
+// Leave notes that another process has taken this one's place, so that it ends by itself;
+// after within it is told to. See Done.
+func (i *Instance) Leave(within time.Duration) { i.order(leave{within}) }
+
 // Stop ends the instance, the polite way first; see Done.
 func (i *Instance) Stop() { i.order(stop{}) }
 

@@ -35,6 +35,8 @@ type State struct {
 	DeadNoes int       // noes of the liveness probe in a row
 	Overdue  string    // why it was killed by us: completes "orders-1 ..."
 
+	Follows bool // another process may take its place: its polite end is no failure
+
 	Away time.Duration // how long it is to stay away after its death; 0: as the policy says
 }
 
@@ -69,11 +71,13 @@ type (
 	}
 	crash struct{ away time.Duration } // be killed as if by accident, and stay away for so long
 
-	settle  struct{}           // the trial is over
-	drain   struct{}           // finish what you have, then end
-	drained struct{ life int } // nothing is in flight any more
-	stop    struct{}           // end now
-	tick    struct{}           // it is Wake, or later
+	settle  struct{}                       // the trial is over
+	follows struct{ may bool }             // another process may take its place
+	leave   struct{ within time.Duration } // another process has: it ends by itself
+	drain   struct{}                       // finish what you have, then end
+	drained struct{ life int }             // nothing is in flight any more
+	stop    struct{}                       // end now
+	tick    struct{}                       // it is Wake, or later
 )
 
 // An action is what step wants done.

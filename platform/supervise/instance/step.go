@@ -33,6 +33,11 @@ func step(s State, e input, now time.Time, p Policy) (State, []action) {
 	case settle:
 		s.Trial = false
 		return s, nil
+	case follows:
+		s.Follows = e.may
+		return s, nil
+	case leave:
+		return s.leave(e, now, p)
 	case drain:
 		return s.drain(now, p)
 	case drained:
@@ -104,7 +109,7 @@ func (s State) lived(e lived, p Policy) (State, []action) {
 // Anything else is likely to happen again: it waits, longer each time.
 func (s State) died(e died, now time.Time, p Policy) (State, []action) {
 	switch {
-	case s.Phase == Draining || s.Phase == Stopping:
+	case s.Phase == Draining || s.Phase == Stopping, s.Follows && !e.signal && s.Phase != Backoff:
 		return s.enter(Stopped, now), []action{withdraw}
 	case s.Phase == Backoff:
 		return s, nil
@@ -153,6 +158,19 @@ func (s State) drain(now time.Time, p Policy) (State, []action) {
 		return s, []action{announce, quiesce}
 	default:
 		return s.stop(now, p)
+	}
+}
+
+// leave waits for an end that comes by itself, whatever the probes say: they may ask the
+// process that took its place.
+func (s State) leave(e leave, now time.Time, p Policy) (State, []action) {
+	switch s.Phase {
+	case Backoff, Stopping, Draining:
+		return s.stop(now, p)
+	default:
+		s = s.enter(Draining, now)
+		s.Wake = now.Add(e.within)
+		return s, nil
 	}
 }
 

@@ -301,3 +301,43 @@ func TestAnyOrderOfInputs(t *testing.T) {
 		}
 	}
 }
+
+// A process whose place was taken ends by itself, and is not started again; one that
+// outstays its bound is told to end.
+func TestPlaceTaken(t *testing.T) {
+	c := newClock(t, false)
+	c.ready()
+	c.then(follows{true}, Ready)
+	c.then(died{}, Stopped, withdraw) // it was quick
+
+	c = newClock(t, false)
+	c.ready()
+	c.then(follows{true}, Ready)
+	c.then(died{signal: true}, Starting, withdraw, launch) // an accident is one still
+
+	c = newClock(t, false)
+	c.ready()
+	c.then(follows{true}, Ready)
+	c.then(follows{false}, Ready) // the other process gave up
+	c.pass(policy.AtOnceAfter)
+	c.then(died{}, Starting, withdraw, launch)
+
+	c = newClock(t, false)
+	c.ready()
+	c.then(follows{true}, Ready)
+	c.then(leave{within: time.Minute}, Draining)
+	for range 2 * policy.DeadAfter { // the probes ask the other one
+		c.then(lived{life: 1}, Draining)
+		c.then(c.no(), Draining)
+	}
+	c.pass(time.Minute - 1)
+	c.then(tick{}, Draining)
+	c.then(died{}, Stopped, withdraw)
+
+	c = newClock(t, false)
+	c.ready()
+	c.then(leave{within: time.Minute}, Draining)
+	c.pass(time.Minute)
+	c.then(tick{}, Stopping, terminate)
+	c.then(died{}, Stopped, withdraw)
+}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/musterdev/muster/data/outbox"
 	"github.com/musterdev/muster/problem"
 )
 
@@ -49,16 +50,51 @@ func WriteLag(out io.Writer, l Lag) error {
 	if l.Groups != nil || len(l.Parked) > 0 {
 		_, _ = fmt.Fprintln(w)
 	}
-	_, _ = fmt.Fprintln(w, "OUTBOX OF\tWAITING\tREFUSED\tOLDEST")
+	head, byLog := "OUTBOX OF\tWAITING\tREFUSED\tOLDEST", slices.ContainsFunc(l.Outboxes, func(o Outbox) bool { return o.Log != nil })
+	if byLog {
+		head += "\tLOG"
+	}
+	_, _ = fmt.Fprintln(w, head)
+	var losses []string
 	for _, o := range l.Outboxes {
 		refused := strconv.Itoa(len(o.Refused))
 		if o.More {
 			refused += " or more"
 		}
 		oldest := time.Duration(o.Oldest * float64(time.Second)).Round(time.Millisecond)
-		_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", o.Service, o.Waiting, refused, oldest)
+		_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%s", o.Service, o.Waiting, refused, oldest)
+		if byLog {
+			_, _ = fmt.Fprint(w, "\t"+logOf(o.Log))
+		}
+		_, _ = fmt.Fprintln(w)
+		if o.Log != nil && o.Log.Lost != "" {
+			losses = append(losses, fmt.Sprintf("%s publishes nothing, and may have lost events: %s\n"+
+				"  find out which were not told, and let it go on by muster bus accept %[1]s --why TEXT\n", o.Service, said(o.Log.Lost)))
+		}
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil || len(losses) == 0 {
+		return err
+	}
+	_, err := io.WriteString(out, "\n"+strings.Join(losses, ""))
+	return err
+}
+
+// logOf is how far the reader of a database's log is behind, and what is wrong with it.
+func logOf(l *outbox.Log) string {
+	switch {
+	case l == nil:
+		return "-"
+	case l.Lost != "":
+		return "LOST"
+	}
+	told := fmt.Sprintf("%.1f MB behind", float64(l.Bytes)/1e6)
+	if l.State != "reserved" { // the server may give it up soon, or has done so
+		told += ", the slot is " + l.State
+	}
+	if !l.Active {
+		told += ", nobody reads it"
+	}
+	return told
 }
 
 // waits is how many messages are parked and wait, and how the worst of them fares.

@@ -17,6 +17,7 @@ import (
 	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/call/seen"
 	"github.com/musterdev/muster/platform/ops"
+	"github.com/musterdev/muster/platform/ops/calltable"
 	"github.com/musterdev/muster/platform/supervise"
 	"github.com/musterdev/muster/platform/supervise/instance"
 	"github.com/musterdev/muster/problem"
@@ -100,7 +101,7 @@ func TestCallsOfAFleet(t *testing.T) {
 		t.Errorf("missing: %+v", calls.Missing)
 	}
 	var table, brief bytes.Buffer
-	if err := errors.Join(calls.Write(&table), calls.WriteUnusual(&brief)); err != nil {
+	if err := errors.Join(calltable.Write(&table, calls), calltable.WriteUnusual(&brief, calls)); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -124,7 +125,7 @@ func TestCallsOfAFleet(t *testing.T) {
 		t.Errorf("said %s", s)
 	}
 	brief.Reset()
-	if err := (ops.Calls{}).WriteUnusual(&brief); err != nil || brief.Len() > 0 {
+	if err := calltable.WriteUnusual(&brief, ops.Calls{}); err != nil || brief.Len() > 0 {
 		t.Errorf("said of nothing: %q", brief.String())
 	}
 }

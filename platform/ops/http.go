@@ -30,6 +30,7 @@ type SagaList struct {
 	Sagas   []Saga               `json:"sagas"`  // the last changed first
 	All     int64                `json:"all"`    // how many there are that the filter takes
 	Counts  map[saga.State]int64 `json:"counts"` // how many it would take of each state
+	Held    []Held               `json:"held"`   // steps, whatever the filter
 	Missing []Missing            `json:"missing"`
 }
 
@@ -48,6 +49,9 @@ type Queues struct {
 //	GET  /v1/ops/sagas?service=&name=&state=&limit=      SagaList
 //	GET  /v1/ops/sagas/{service}/{name}/{id}             SagaDetail
 //	POST /v1/ops/sagas/{service}/{name}/{id}/{order}     retry, skip, compensate, pause or resume; a saga.Note; SagaDetail
+//	POST /v1/ops/sagas/{service}/{name}/{id}/edit        a saga.Edited; SagaDetail
+//	POST /v1/ops/sagas/{service}/retry                   a saga.Bulk; saga.Bulked
+//	POST /v1/ops/sagas/{service}/resume                  a saga.Resume, of a step; saga.Resumed
 //	GET  /v1/ops/queues                                  Queues
 //	GET  /v1/ops/calls                                   Calls
 //	POST /v1/ops/dead/{service}/{id}/{order}             redrive or discard
@@ -61,6 +65,8 @@ func Handler(fleet func() *Fleet) http.Handler {
 		"GET /v1/ops/sagas":                                h.sagas,
 		"GET /v1/ops/sagas/{service}/{name}/{id}":          h.saga,
 		"POST /v1/ops/sagas/{service}/{name}/{id}/{order}": h.interfere,
+		"POST /v1/ops/sagas/{service}/retry":               h.retryAll,
+		"POST /v1/ops/sagas/{service}/resume":              h.resumeStep,
 		"GET /v1/ops/queues":                               h.queues,
 		"GET /v1/ops/calls":                                h.calls,
 		"POST /v1/ops/dead/{service}/{id}/{order}":         h.settle,
@@ -143,8 +149,8 @@ func (h *handler) sagas(_ http.ResponseWriter, r *http.Request) (any, error) {
 		}
 		f.Services = one
 	}
-	list, counts, err := f.sagas(r.Context(), filter)
-	return SagaList{append([]Saga{}, list...), of(counts, filter.State), counts, missing(err)}, nil
+	list, counts, held, err := f.sagas(r.Context(), filter)
+	return SagaList{append([]Saga{}, list...), of(counts, filter.State), counts, append([]Held{}, held...), missing(err)}, nil
 }
 
 func name(r *http.Request) SagaName {
@@ -157,14 +163,38 @@ func (h *handler) saga(_ http.ResponseWriter, r *http.Request) (any, error) {
 
 func (h *handler) interfere(w http.ResponseWriter, r *http.Request) (any, error) {
 	order := r.PathValue("order")
+	if order == "edit" {
+		var ed saga.Edited
+		if err := decode(w, r, &ed, maxOrder+2*saga.MaxData); err != nil {
+			return nil, err
+		}
+		return h.fleet().Edit(r.Context(), name(r), ed)
+	}
 	if !slices.Contains([]string{"retry", "skip", "compensate", "pause", "resume"}, order) {
-		return nil, problem.New(problem.NotFound, "a saga can be told to retry, skip, compensate, pause or resume, not %.40q", order)
+		return nil, problem.New(problem.NotFound, "a saga can be told to retry, skip, compensate, pause, resume or edit, not %.40q", order)
 	}
 	var note saga.Note
-	if err := decode(w, r, &note); err != nil {
+	if err := decode(w, r, &note, maxOrder); err != nil {
 		return nil, err
 	}
 	return h.fleet().Interfere(r.Context(), name(r), order, note)
+}
+
+func (h *handler) retryAll(w http.ResponseWriter, r *http.Request) (any, error) {
+	var b saga.Bulk
+	if err := decode(w, r, &b, maxOrder); err != nil {
+		return nil, err
+	}
+	return h.fleet().RetryAll(r.Context(), r.PathValue("service"), b)
+}
+
+func (h *handler) resumeStep(w http.ResponseWriter, r *http.Request) (any, error) {
+	var o saga.Resume
+	if err := decode(w, r, &o, maxOrder); err != nil {
+		return nil, err
+	}
+	done, _, err := h.fleet().ResumeStep(r.Context(), r.PathValue("service"), StepName{o.Name, o.Step, o.Undoing}, o.Note)
+	return done, err
 }
 
 func (h *handler) queues(_ http.ResponseWriter, r *http.Request) (any, error) {
@@ -201,7 +231,7 @@ func (h *handler) redrive(w http.ResponseWriter, r *http.Request) (any, error) {
 	var order struct {
 		Group string `json:"group"`
 	}
-	if err := decode(w, r, &order); err != nil {
+	if err := decode(w, r, &order, maxOrder); err != nil {
 		return nil, err
 	}
 	if order.Group == "" {
@@ -211,8 +241,8 @@ func (h *handler) redrive(w http.ResponseWriter, r *http.Request) (any, error) {
 	return map[string]int64{"redriven": n}, err
 }
 
-func decode(w http.ResponseWriter, r *http.Request, out any) error {
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder))
+func decode(w http.ResponseWriter, r *http.Request, out any, most int64) error {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, most))
 	d.DisallowUnknownFields()
 	if err := d.Decode(out); err != nil {
 		return problem.New(problem.InvalidArgument, "the body is not the JSON that is wanted: %v", err)

@@ -51,6 +51,16 @@ func (f *Fleet) Outboxes(ctx context.Context) ([]Outbox, error) {
 	return list, err
 }
 
+// AcceptLoss has the outbox of a service go on that had stopped because a part of its database's log is lost: by whom, and why. What
+// was lost stays lost. Errors are not_found, invalid_argument, and failed_precondition where nothing is lost.
+func (f *Fleet) AcceptLoss(ctx context.Context, service string, a outbox.Acceptance) error {
+	s, err := f.one(service)
+	if err != nil {
+		return err
+	}
+	return s.order(ctx, outboxPath+"/log/accept", a, nil)
+}
+
 // refused returns the messages that brokers refused for good, as dead ones are shown.
 func (f *Fleet) refused(ctx context.Context) (list []Parked, more bool, err error) {
 	boxes, err := f.Outboxes(ctx)

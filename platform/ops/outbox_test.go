@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -145,7 +146,7 @@ func TestLag(t *testing.T) {
 		"all is there":        {ops.Fleet{Services: services, Broker: serve(t, broker)}, groups + `\n` + boxes, ""},
 		"no outbox":           {ops.Fleet{Services: foreign(t), Broker: serve(t, broker)}, groups + "$", ""},
 		"no group":            {ops.Fleet{Broker: serve(t, emptyList())}, `^GROUP .*TOPICS\n$`, ""},
-		"no broker":           {ops.Fleet{Services: services}, "^" + boxes, "the fleet has no broker"},
+		"no broker":           {ops.Fleet{Services: services}, "^" + boxes, "the fleet has no broker of the platform's to ask"},
 		"nobody listens":      {ops.Fleet{Services: services, Broker: "http://127.0.0.1:1"}, "^" + boxes, `^unavailable: the broker does not answer at http://127.0.0.1:1: connect: connection refused: see muster ps and muster logs broker$`},
 		"its server is away":  {ops.Fleet{Services: services, Broker: serve(t, away)}, "^" + boxes, "the broker does not answer at http.*: its server does not answer: see"},
 		"a service is silent": {ops.Fleet{Services: append([]ops.Service{{Name: "starting"}}, services...), Broker: serve(t, broker)}, groups + `\n` + boxes, "^starting: none of its instances is ready$"},
@@ -181,5 +182,55 @@ func TestDeadNamesAFailureOnce(t *testing.T) {
 	f := &ops.Fleet{Services: []ops.Service{{Name: "starting"}}}
 	if _, _, err := f.Dead(t.Context(), ""); err == nil || err.Error() != "starting: none of its instances is ready" {
 		t.Error(err)
+	}
+}
+
+// How far the reader of a database's log is behind is shown, and a loss until a person takes it as it is.
+func TestTheLogOfAnOutbox(t *testing.T) {
+	var taken outbox.Acceptance
+	behind := func(name, log string) ops.Service {
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /.muster/outbox", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(`{"waiting":0,"oldest_seconds":0,"refused":[],"more":false,"log":` + log + `}`)) // else the client is gone
+		})
+		mux.HandleFunc("POST /.muster/outbox/log/accept", func(w http.ResponseWriter, r *http.Request) {
+			if err := json.NewDecoder(r.Body).Decode(&taken); err != nil || r.Header.Get("Content-Type") != "application/json" {
+				t.Error(r.Header, err)
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(`{"accepted":1}`)) // else the client is gone
+		})
+		return ops.Service{Name: name, URLs: []string{serve(t, mux)}}
+	}
+	table, _ := newPublisher(t, "table", "", "")
+	f := &ops.Fleet{Services: []ops.Service{
+		behind("well", `{"slot":"s","state":"reserved","active":true,"bytes":1234567}`),
+		behind("alone", `{"slot":"s","state":"unreserved","active":false,"bytes":5}`),
+		behind("lost", `{"slot":"s","state":"missing","active":false,"bytes":5,"lost":"the slot is missing"}`),
+		table,
+	}}
+	l, _ := f.Lag(t.Context()) // there is no broker
+	var text bytes.Buffer
+	if err := ops.WriteLag(&text, l); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`REFUSED +OLDEST +LOG`, `well +0 +0 +0s +1.2 MB behind`, `alone +0 +0 +0s +0.0 MB behind, the slot is unreserved, nobody reads it`, `lost +0 +0 +0s +LOST`, `table +0 +0 +0s +-`,
+		`lost publishes nothing, and may have lost events: the slot is missing`, `muster bus accept lost --why TEXT`,
+	} {
+		if !regexp.MustCompile(want + `\n`).MatchString(text.String()) {
+			t.Errorf("no %s in\n%s", want, &text)
+		}
+	}
+	ann := outbox.Acceptance{By: "ann", Why: "told by hand"}
+	if err := f.AcceptLoss(t.Context(), "lost", ann); err != nil || taken != ann {
+		t.Errorf("accepted %v, %v", taken, err)
+	}
+	if err := f.AcceptLoss(t.Context(), "table", ann); problem.CodeOf(err) != problem.FailedPrecondition {
+		t.Errorf("of one that has lost nothing: %v", err)
+	}
+	if err := f.AcceptLoss(t.Context(), "lots", ann); err == nil || !strings.Contains(err.Error(), "lost") {
+		t.Errorf("of one that is not there: %v", err)
 	}
 }

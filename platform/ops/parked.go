@@ -177,7 +177,7 @@ func (f *Fleet) RedriveAll(ctx context.Context, group string) (int64, error) {
 }
 
 // ErrNoBroker is the answer of a fleet that has no broker of the platform's.
-var ErrNoBroker = problem.New(problem.FailedPrecondition, "the fleet has no broker: say publishes:, on: or broker: in muster.yaml")
+var ErrNoBroker = problem.New(problem.FailedPrecondition, "the fleet has no broker of the platform's to ask: say publishes:, on: or broker: in muster.yaml; where bus: names another kind than NATS, ask that broker by its own tools")
 
 // Topics returns the topics that the broker has messages of.
 func (f *Fleet) Topics(ctx context.Context) ([]bus.TopicInfo, error) {

@@ -3,6 +3,7 @@ package ops
 import (
 	"cmp"
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -30,7 +31,7 @@ type SagaDetail struct {
 // Sagas returns the sagas of all services, the last changed first, and how many there
 // are that the filter takes: its limit counts for each service.
 func (f *Fleet) Sagas(ctx context.Context, filter saga.Filter) (list []Saga, all int64, err error) {
-	list, counts, err := f.sagas(ctx, filter)
+	list, counts, _, err := f.sagas(ctx, filter)
 	return list, of(counts, filter.State), err
 }
 
@@ -45,8 +46,8 @@ func of(counts map[saga.State]int64, state saga.State) (all int64) {
 }
 
 // sagas returns the sagas that the filter takes, and how many there are in each state,
-// whatever state it asks for.
-func (f *Fleet) sagas(ctx context.Context, filter saga.Filter) (list []Saga, counts map[saga.State]int64, err error) {
+// whatever state it asks for; and all steps that are held.
+func (f *Fleet) sagas(ctx context.Context, filter saga.Filter) (list []Saga, counts map[saga.State]int64, held []Held, err error) {
 	query := url.Values{}
 	for name, v := range map[string]string{"name": filter.Name, "state": string(filter.State)} {
 		if v != "" {
@@ -73,7 +74,7 @@ func (f *Fleet) sagas(ctx context.Context, filter saga.Filter) (list []Saga, cou
 	slices.SortFunc(list, func(a, b Saga) int {
 		return cmp.Or(b.Updated.Compare(a.Updated), cmp.Compare(a.Service, b.Service), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	})
-	return list, counts, err
+	return list, counts, heldIn(found), err
 }
 
 func (s Service) listing(ctx context.Context, query url.Values) (saga.Listing, error) {
@@ -83,6 +84,26 @@ func (s Service) listing(ctx context.Context, query url.Values) (saga.Listing, e
 		err = errNone // the service's own answer to a path it has not
 	}
 	return l, err
+}
+
+// Definition is a saga that a service's build carries on.
+type Definition struct {
+	Service string `json:"service"`
+	saga.Known
+}
+
+// Definitions returns the sagas that the builds of all services know, whether or not there
+// are any, by service, name and version.
+func (f *Fleet) Definitions(ctx context.Context) (list []Definition, err error) {
+	found, err := each(ctx, f.Services, func(ctx context.Context, s Service) (saga.Listing, error) {
+		return s.listing(ctx, url.Values{"limit": {"1"}})
+	})
+	for _, service := range slices.Sorted(maps.Keys(found)) {
+		for _, known := range found[service].Definitions {
+			list = append(list, Definition{service, known})
+		}
+	}
+	return list, err
 }
 
 // SagaName is what a person calls a saga: NAME/ID, or ID alone where no other has it.

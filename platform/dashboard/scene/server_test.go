@@ -36,6 +36,7 @@ type stage struct {
 	asked   map[string]int   // how often, by path
 	live    chan string      // events that the stream sends; "" ends it
 	further []ops.Saga       // behind those of the scene
+	held    []ops.Held       // steps; the scene has none
 }
 
 // theScene is what does not change while it is looked at: all stages share it.
@@ -79,7 +80,11 @@ func newStage(t testing.TB, app fs.FS) (*stage, http.Handler) {
 		if r.FormValue("limit") != "" {
 			most, _ = strconv.Atoi(r.FormValue("limit"))
 		}
-		write(w, chosen(st.sagas(), r.FormValue("service"), r.FormValue("state"), most))
+		list := chosen(st.sagas(), r.FormValue("service"), r.FormValue("state"), most)
+		st.mu.Lock()
+		list.Held = st.held
+		st.mu.Unlock()
+		write(w, list)
 	})
 	mux.HandleFunc("GET /v1/ops/sagas/{service}/{saga}/{id}", func(w http.ResponseWriter, r *http.Request) {
 		for _, s := range sagas() {
@@ -129,7 +134,7 @@ func (st *stage) act(w http.ResponseWriter, r *http.Request) {
 	st.mu.Lock()
 	st.actions = append(st.actions, r.URL.Path+" "+string(text))
 	st.mu.Unlock()
-	write(w, struct{}{})
+	write(w, map[string]int{"retried": 3, "refused": 1}) // what a bulk came to; nobody else reads it
 }
 
 // stream sends what a test has happen; of itself nothing does.

@@ -67,13 +67,14 @@ export interface Health {
 export type SagaState = 'running' | 'waiting' | 'compensating' | 'paused' | 'completed' | 'compensated';
 export interface Saga {
   service: string; name: string; id: string; version: number; state: SagaState; undoing: boolean; step: string;
-  attempts: number; doubt: boolean; fence: number; lost?: number; owner?: string; leased_until?: string; next_at?: string;
+  attempts: number; doubt: boolean; fence: number; seq: number; lost?: number; owner?: string; leased_until?: string; next_at?: string;
   reason?: string; error?: string; created: string; updated: string; trace_parent?: string; loadable: boolean;
 }
 export interface SagaEvent { seq: number; step: string; direction: 'do' | 'undo'; outcome: string; error?: string; by?: string; why?: string; at: string }
 export interface SagaDetail extends Saga { data: unknown; history: SagaEvent[] | null }
 export interface Missing { error: string } // names the service
-export interface Sagas { sagas: Saga[] | null; all: number; counts: Partial<Record<SagaState, number>> | null; missing: Missing[] | null }
+export interface HeldStep { service: string; name: string; step: string; undoing: boolean; outcome: string; error: string; sagas: number; waiting: number; since: string; probe_at?: string }
+export interface Sagas { sagas: Saga[] | null; held?: HeldStep[] | null; all: number; counts: Partial<Record<SagaState, number>> | null; missing: Missing[] | null }
 
 export interface Topic { name: string; messages: number; last?: string }
 export interface Group { name: string; topics: string[] | null; lag: number; oldest_ns: number; pending: number }

@@ -3,30 +3,23 @@ import { act, list, useQuery, type SagaDetail, type SagaEvent } from '../api';
 import { useKeys } from '../app/keys';
 import { go } from '../app/router';
 import { Badge, Button, Confirm, Icon, Loaded, Notice, Page, Panel, Service, format, type Tone } from '../ui';
+import { EditData, RetryAll, orders, type Order } from './orders';
 import { ended, place, toneOf, traceOf } from './state';
-
-interface Action { verb: 'retry' | 'skip' | 'compensate'; name: string; danger?: boolean; text: string }
-
-const actions: Action[] = [
-  { verb: 'retry', name: 'Retry', text: 'The step at hand is tried again at once, with all its attempts anew.' },
-  { verb: 'skip', name: 'Skip step', danger: true, text: 'The step at hand counts as done though it is not: make sure that what it should do has been done some other way.' },
-  { verb: 'compensate', name: 'Compensate', danger: true, text: 'The saga turns back: what its steps have done is undone, the last first.' },
-];
 
 // SagaPage shows one saga: where it stands, how it came there, what can be done.
 export function SagaPage({ service, name, id }: { service: string; name: string; id: string }) {
   const path = `/v1/ops/sagas/${[service, name, id].map(encodeURIComponent).join('/')}`;
   const q = useQuery<SagaDetail>(path, { every: 3000, keep: true });
-  const [asked, ask] = useState<Action | null>(null);
+  const [asked, ask] = useState<Order | null>(null);
   useKeys({ Escape: () => go('/sagas') }, []);
   const s = q.data;
   return (
     <Page title={id} back={<a class="back" href="/sagas" aria-label="All sagas"><Icon name="left" /></a>} sub={<span class="line"><span>{name}</span>{s && <Badge tone={toneOf(s.state)}>{s.state}</Badge>}</span>}
       actions={s && <>
         {traceOf(s) && <a class="button" href={`/traces/${traceOf(s)}`}><Icon name="traces" />Trace</a>}
-        {!ended(s) && actions.map((a) => <Button key={a.verb} kind={a.danger ? 'danger' : 'main'} onClick={() => ask(a)}>{a.name}</Button>)}
+        {!ended(s) && orders.filter((a) => a.may(s)).map((a) => <Button key={a.verb} kind={a.danger ? 'danger' : 'main'} onClick={() => ask(a)}>{a.name}</Button>)}
       </>}>
-      <Loaded query={q} what="The saga">{(d) => <Whole d={d} />}</Loaded>
+      <Loaded query={q} what="The saga">{(d) => <Whole d={d} path={path} reload={q.reload} />}</Loaded>
       {asked && s && (
         <Confirm title={`${asked.name}: ${name}/${id}`} action={asked.name} danger={asked.danger} note onClose={() => ask(null)}
           run={async (note) => { await act(`${path}/${asked.verb}`, note); q.reload(); }}>
@@ -37,7 +30,7 @@ export function SagaPage({ service, name, id }: { service: string; name: string;
   );
 }
 
-function Whole({ d }: { d: SagaDetail }) {
+function Whole({ d, path, reload }: { d: SagaDetail; path: string; reload: () => void }) {
   const facts: [string, preact.ComponentChildren][] = [
     ['Service', <Service name={d.service} />], ['Version', String(d.version)], ['At step', place(d) || 'the end'], ['Tries of the step', String(d.attempts)],
     ['Created', format.clock(Date.parse(d.created), true)], ['Changed', format.clock(Date.parse(d.updated), true)],
@@ -46,7 +39,7 @@ function Whole({ d }: { d: SagaDetail }) {
   if (d.next_at && !ended(d)) facts.push(['Next try', format.clock(Date.parse(d.next_at))]);
   return (
     <>
-      {d.error && <Notice kind="bad"><span class="strong">{place(d)}</span> failed: {d.error}</Notice>}
+      {d.error && <Notice kind="bad" action={<RetryAll s={d} done={reload} />}><span class="strong">{place(d)}</span> failed: {d.error}</Notice>}
       {d.reason && <Notice kind="warn">It is compensated because: {d.reason}</Notice>}
       {d.doubt && !ended(d) && <Notice kind="warn">An attempt of the step may have had an effect, though it failed.</Notice>}
       {!d.loadable && <Notice kind="bad">No running build of {d.service} knows version {d.version} of this saga: nothing will happen until one does.</Notice>}
@@ -54,7 +47,7 @@ function Whole({ d }: { d: SagaDetail }) {
         <Panel title="History" sub={`${list(d.history).length} events`} flush><History events={list(d.history)} /></Panel>
         <div class="stack">
           <Panel title="Facts"><dl class="facts">{facts.map(([k, v]) => <div key={k}><dt>{k}</dt><dd class="num">{v}</dd></div>)}</dl></Panel>
-          <Panel title="Data"><pre class="data">{JSON.stringify(d.data, null, 2)}</pre></Panel>
+          <Panel title="Data" actions={<EditData s={d} path={path} done={reload} />}><pre class="data">{JSON.stringify(d.data, null, 2)}</pre></Panel>
         </div>
       </div>
     </>
@@ -66,6 +59,7 @@ const outcomes: Record<string, { tone: Tone; text: string }> = {
   rejected: { tone: 'warn', text: 'refused' }, retry: { tone: 'warn', text: 'failed, tried again' }, unknown: { tone: 'warn', text: 'outcome unknown' },
   fault: { tone: 'bad', text: 'failed' }, bug: { tone: 'bad', text: 'stopped by a mistake' },
   retried: { tone: 'accent', text: 'retried' }, skipped: { tone: 'accent', text: 'skipped' }, compensated: { tone: 'accent', text: 'turned back' },
+  paused: { tone: 'accent', text: 'paused' }, resumed: { tone: 'accent', text: 'resumed' }, edited: { tone: 'accent', text: 'data replaced' }, upgraded: { tone: 'info', text: 'upgraded' },
 };
 
 function History({ events }: { events: SagaEvent[] }) {

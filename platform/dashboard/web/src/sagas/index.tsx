@@ -1,6 +1,7 @@
 import { list, now, useQuery, withQuery, type Saga, type SagaState, type Sagas } from '../api';
 import { setParams, useRoute } from '../app/router';
 import { Badge, Button, Empty, Field, Loaded, Notice, Page, Panel, Segmented, Service, Skeleton, Table, Toolbar, format, type Column } from '../ui';
+import { HeldSteps } from './orders';
 import { ended, hrefOf, place, states, toneOf } from './state';
 import './sagas.css';
 
@@ -34,6 +35,7 @@ export function SagasPage() {
         <div class="scroll-x"><Segmented label="State" value={state} onChange={(s) => setParams({ state: s })} options={[{ value: '', label: 'All' }, ...states.map((s) => { const n = tally(s.value); return { value: s.value, label: <>{s.label}{!!n && <span class={`tally${s.value === 'paused' ? ' bad' : ''}`}>{format.count(n)}</span>}</> }; })]} /></div>
         <div class="grow"><Field label="Find a saga" hideLabel search icon="search" placeholder="Id, step or error" value={r.get('q')} onInput={(v) => setParams({ q: v }, true)} /></div>
       </Toolbar>
+      <HeldSteps list={list(q.data?.held).filter((h) => !service || h.service === service)} done={q.reload} />
       {list(q.data?.missing).map((m) => <Notice key={m.error} kind="warn">Sagas are missing here: {m.error}</Notice>)}
       <Loaded query={q} what="The sagas">
         {() => (

@@ -1,4 +1,5 @@
-package ops
+// Package calltable writes how calls stand, for people.
+package calltable
 
 import (
 	"cmp"
@@ -13,11 +14,14 @@ import (
 	"github.com/musterdev/muster/call/quota"
 	"github.com/musterdev/muster/call/resilience"
 	"github.com/musterdev/muster/call/seen"
+	"github.com/musterdev/muster/platform/ops"
 )
+
+func columns(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
 
 // WriteUnusual writes, for people, what is not as it should be with calls; nothing
 // while all is well. Who did not answer is left to other tables.
-func (c Calls) WriteUnusual(out io.Writer) error {
+func WriteUnusual(out io.Writer, c ops.Calls) error {
 	w := columns(out)
 	first := true
 	for _, s := range c.Callers {
@@ -36,7 +40,7 @@ func caller(s seen.Process) string { return cmp.Or(s.Instance, s.Service) }
 
 // Write writes how calls stand, for people: what becomes of them by route, what each
 // caller thinks of each instance, how each server's door stands, and what is unusual.
-func (c Calls) Write(out io.Writer) error {
+func Write(out io.Writer, c ops.Calls) error {
 	w := columns(out)
 	_, _ = fmt.Fprintln(w, "CALLER\tSERVICE\tROUTE\tCALLS\tFAILED\tATTEMPTS\tRETRIED\tDENIED\tHEDGED\tBREAKER\tBULKHEAD\tFELL BACK")
 	for _, s := range c.Callers {
@@ -70,9 +74,9 @@ func (c Calls) Write(out io.Writer) error {
 			_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\n", caller(s.Process), places, a.Waiting, admitted, turned(a))
 		}
 	}
-	c.writeLimits(w)
-	c.writeConnections(w)
-	c.writePools(w)
+	writeLimits(w, c)
+	writeConnections(w, c)
+	writePools(w, c)
 	for i, m := range c.Missing {
 		if i == 0 {
 			_, _ = fmt.Fprintln(w)
@@ -82,7 +86,7 @@ func (c Calls) Write(out io.Writer) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	return c.WriteUnusual(out)
+	return WriteUnusual(out, c)
 }
 
 // most is how many rows of one server the tables show that a caller's name makes: whoever
@@ -91,7 +95,7 @@ const most = 20
 
 // writeLimits writes how callers stand with what servers let them ask, where one does; of
 // each server those that were refused most.
-func (c Calls) writeLimits(w *tabwriter.Writer) {
+func writeLimits(w *tabwriter.Writer, c ops.Calls) {
 	first := true
 	for _, s := range c.Callers {
 		if len(s.Limits) > 0 && first {
@@ -118,7 +122,7 @@ func (c Calls) writeLimits(w *tabwriter.Writer) {
 }
 
 // writeConnections writes how calls stand with connections, where these are bounded.
-func (c Calls) writeConnections(w *tabwriter.Writer) {
+func writeConnections(w *tabwriter.Writer, c ops.Calls) {
 	first := true
 	for _, s := range c.Callers {
 		for _, to := range s.Calls {
@@ -138,7 +142,7 @@ func (c Calls) writeConnections(w *tabwriter.Writer) {
 }
 
 // writePools writes how instances stand with the connections to their databases.
-func (c Calls) writePools(w *tabwriter.Writer) {
+func writePools(w *tabwriter.Writer, c ops.Calls) {
 	first := true
 	for _, s := range c.Callers {
 		p := s.Database

@@ -1,4 +1,4 @@
-package ops_test
+package calltable_test
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"github.com/musterdev/muster/call/quota"
 	"github.com/musterdev/muster/call/seen"
 	"github.com/musterdev/muster/platform/ops"
+	"github.com/musterdev/muster/platform/ops/calltable"
 )
 
 // Of the callers of a server, who may give any name, those are shown that were refused
@@ -22,7 +23,7 @@ func TestCallersAreBounded(t *testing.T) {
 		})
 	}
 	var table bytes.Buffer
-	if err := (ops.Calls{Callers: []ops.Caller{{Process: p}}}).Write(&table); err != nil {
+	if err := calltable.Write(&table, ops.Calls{Callers: []ops.Caller{{Process: p}}}); err != nil {
 		t.Fatal(err)
 	}
 	_, rows, _ := strings.Cut(table.String(), "ASKED BY")
@@ -50,7 +51,7 @@ func TestConnectionsAreShown(t *testing.T) {
 		"": {Callers: []ops.Caller{{Process: seen.Process{Service: "cart", Calls: p.Calls[:1]}}}},
 	} {
 		var table bytes.Buffer
-		if err := all.Write(&table); err != nil {
+		if err := calltable.Write(&table, all); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Join(strings.Fields(table.String()), " "); !strings.Contains(got, want) || want == "" && strings.Contains(got, "CONNECTIONS") {

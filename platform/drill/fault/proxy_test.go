@@ -281,6 +281,13 @@ func TestTargetAway(t *testing.T) {
 		}
 	}
 	until("refused", func(_ net.Conn, err error) bool { return errors.Is(err, syscall.ECONNREFUSED) })
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for s, began := p.Stats(), time.Now(); s.Unreached+1 < s.Accepted; s = p.Stats() { // who was let in before it refused
+		if <-tick.C; time.Since(began) > patience {
+			t.Fatalf("%+v", s)
+		}
+	}
 	unreached := p.Stats().Unreached
 	for range 20 {
 		if c, err := net.DialTimeout("tcp", p.Addr(), patience); !errors.Is(err, syscall.ECONNREFUSED) {

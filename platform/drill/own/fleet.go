@@ -71,7 +71,7 @@ func Open(files Files) (*Fleet, error) {
 func example(f *fleet.Fleet) string {
 	path := "/"
 	for _, r := range f.Routes() {
-		if !r.GRPC && r.Host == "" {
+		if !r.GRPC && r.Host == "" && r.Service != "" {
 			path = r.Path
 			break
 		}

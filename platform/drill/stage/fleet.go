@@ -20,6 +20,7 @@ import (
 	"github.com/musterdev/muster/platform/fleet"
 	"github.com/musterdev/muster/platform/local"
 	"github.com/musterdev/muster/platform/supervise"
+	"github.com/musterdev/muster/platform/supervise/instance"
 )
 
 // Services are the stages of a fleet.
@@ -141,6 +142,16 @@ func anyPort(name string) (string, bool) {
 // AccessLog is the file in which the edge notes each request.
 func (f *Fleet) AccessLog() string {
 	return filepath.Join(f.Dir, supervise.Folder, "logs", "access.log")
+}
+
+// Processes returns the engines and instances that run, with the processes they are.
+func (f *Fleet) Processes() []instance.Status {
+	now := f.local.Status()
+	all := now.Engines
+	for _, s := range now.Services {
+		all = append(all, s.Instances...)
+	}
+	return all
 }
 
 // Addresses returns where the instances of a service serve, in the order of their start.

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/musterdev/muster/platform/cmd/muster/running"
 	"github.com/musterdev/muster/platform/cmd/muster/terminal"
@@ -33,13 +35,13 @@ func (c *doctorCmd) Run(ctx context.Context, t terminal.Terminal) error {
 			Check: "fleet file", Status: preflight.OK,
 			Detail: fmt.Sprintf("%s: fleet %s, %d services", c.File, f.Name, len(f.Services)),
 		})
-		production := c.fleetFlags
-		production.Environment = "production"
-		there, err := production.load()
+		// without its edge: the files of its filters are there and not here
+		there, err := fleet.Load(c.File, fleet.Options{Environment: "production", Env: os.LookupEnv})
 		if err != nil {
 			there = nil // the file names no such environment
 		}
 		found = append(found, preflight.Examine(ctx, f, ownPorts(ctx, f), there)...)
+		found = append(found, certificates(f)...)
 	}
 	write := preflight.WriteTable
 	if c.JSON {
@@ -52,6 +54,28 @@ func (c *doctorCmd) Run(ctx context.Context, t terminal.Terminal) error {
 		return errors.New("not everything is as it must be")
 	}
 	return nil
+}
+
+// certificates are the findings about what the edge speaks TLS by.
+func certificates(f *fleet.Fleet) []preflight.Finding {
+	const check = "TLS of the edge"
+	if f.Edge.TLS == nil || f.On != fleet.Local {
+		return nil
+	}
+	c := local.CheckTLS(f, time.Now())
+	found := []preflight.Finding{}
+	for _, one := range []struct {
+		err    error
+		status preflight.Status
+	}{{c.Unusable, preflight.Fail}, {c.Refused, preflight.Fail}, {c.Ending, preflight.Warn}} {
+		if one.err != nil {
+			found = append(found, preflight.Finding{Check: check, Status: one.status, Detail: one.err.Error()})
+		}
+	}
+	if len(found) == 0 {
+		found = append(found, preflight.Finding{Check: check, Status: preflight.OK, Detail: "its files can be used"})
+	}
+	return found
 }
 
 // ownPorts returns whether a port is one of the fleet that runs in this folder.
@@ -72,6 +96,9 @@ func ownPorts(ctx context.Context, f *fleet.Fleet) func(int) bool {
 		own[f.Edge.Port], own[f.Control.Port], own[f.Broker.HTTP] = true, true, preflight.Broker(f)
 	}
 	own[f.Edge.Local], own[f.Control.DNS] = true, true
+	if f.Edge.TLS != nil {
+		own[f.Edge.TLS.Port] = true
+	}
 	ports, _ := running.Ports(ctx, admin.NewClient(local.EdgeSocket(f.Dir))) // an edge that is away has none
 	for _, p := range ports {
 		if _, port, err := net.SplitHostPort(p.Listen); err == nil {

@@ -54,7 +54,9 @@ func (c *controlCmd) Run(ctx context.Context) error {
 }
 
 type edgeCmd struct {
-	Config string `required:"" help:"Its configuration, JSON."`
+	Config   string        `required:"" help:"Its configuration, JSON."`
+	TakeOver string        `placeholder:"SOCKET" help:"Take the place of the edge that serves this admin socket; without one, start as the first."`
+	Drain    time.Duration `default:"10m" help:"How long that edge may go on with what it has under way."`
 }
 
 func (c *edgeCmd) Run(ctx context.Context) error {
@@ -62,6 +64,7 @@ func (c *edgeCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return terminal.Usage(err)
 	}
+	cfg.TakeOver, cfg.Drain = c.TakeOver, c.Drain
 	cfg.Telemetry, err = observe.Start(ctx, observe.Config{
 		Service: "edge", Instance: "edge", Log: os.Stderr,
 		Exporter: otlp.Driver, Endpoint: os.Getenv(otlpEndpoint),

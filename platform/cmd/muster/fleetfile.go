@@ -4,6 +4,7 @@ import (
 	"os"
 
 	"github.com/musterdev/muster/platform/fleet"
+	"github.com/musterdev/muster/platform/local"
 )
 
 // fleetFlags are shared by the verbs that read muster.yaml.
@@ -13,5 +14,12 @@ type fleetFlags struct {
 }
 
 func (f fleetFlags) load() (*fleet.Fleet, error) {
-	return fleet.Load(f.File, fleet.Options{Environment: f.Environment, Env: os.LookupEnv})
+	declared, err := fleet.Load(f.File, fleet.Options{Environment: f.Environment, Env: os.LookupEnv})
+	if err != nil {
+		return nil, err
+	}
+	if err := local.CheckEdge(declared); err != nil {
+		return nil, err
+	}
+	return declared, nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/musterdev/muster"
+	"github.com/musterdev/muster/drivers/postgres/pgserver"
 	"github.com/musterdev/muster/platform/cmd/muster/reference"
 )
 
@@ -41,6 +42,12 @@ func TestScripts(t *testing.T) {
 			e.Setenv("MUSTER_BROKER_HTTP_PORT", "0")
 			e.Setenv("HOME", e.WorkDir)
 			return nil
+		},
+		Condition: func(is string) (bool, error) {
+			if is != "postgres" { // a server can be started
+				return false, fmt.Errorf("there is no condition %q", is)
+			}
+			return pgserver.Installed() == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await":   await,
@@ -231,6 +238,16 @@ func svc() {
 		muster.Main(muster.Service{Name: os.Getenv("MUSTER_SERVICE"), Run: page}, reference.Drivers())
 	case "stock":
 		muster.Main(muster.Service{Name: os.Getenv("MUSTER_SERVICE"), Run: stock}, reference.Drivers())
+	case "teller":
+		muster.Main(muster.Service{Name: os.Getenv("MUSTER_SERVICE"), Run: teller}, reference.Drivers())
+	case "till":
+		muster.Main(muster.Service{Name: os.Getenv("MUSTER_SERVICE"), Run: till}, reference.Drivers())
+	case "shelf":
+		muster.Main(muster.Service{Name: os.Getenv("MUSTER_SERVICE"), Run: shelf(len(os.Args) > 2)}, reference.Drivers())
+	case "balance":
+		if err := balance(os.Getenv); err != nil {
+			fail(err)
+		}
 	case "taker":
 		fail(taker())
 	case "post":

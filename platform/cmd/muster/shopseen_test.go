@@ -252,7 +252,7 @@ func callGraph(t *testing.T) map[string]bool {
 		for _, m := range regexp.MustCompile(`app\.(?:Dial|Client)\("([^"]+)"\)`).FindAllStringSubmatch(code, -1) {
 			edges[s.Name+" call "+m[1]] = true
 		}
-		for _, m := range regexp.MustCompile(`app\.On\(events\.(\w+)\.Name`).FindAllStringSubmatch(code, -1) {
+		for _, m := range regexp.MustCompile(`(?:app\.On\(|projection\.On\(p, )events\.(\w+)`).FindAllStringSubmatch(code, -1) {
 			edges[publisher[topics[m[1]]]+" event "+s.Name] = true
 		}
 		for _, on := range s.On {

@@ -25,6 +25,19 @@ func mended() bool {
 	return err == nil
 }
 
+// built is which build of the maker this is: its saga's version is 1, or what MAKER says;
+// "unsound" is one that cannot be compensated.
+func built() (number int, undo func(context.Context, tx.Tx, *string) error) {
+	undo = func(context.Context, tx.Tx, *string) error { return nil }
+	switch os.Getenv("MAKER") {
+	case "2":
+		return 2, undo
+	case "unsound":
+		return 1, nil
+	}
+	return 1, undo
+}
+
 // maker starts a saga and publishes an event for each POST /make/{id}. The saga pauses
 // until the script has mended it.
 func maker(ctx context.Context, app *muster.App) error {
@@ -32,7 +45,8 @@ func maker(ctx context.Context, app *muster.App) error {
 	if err != nil {
 		return err
 	}
-	checkout := &saga.Saga[string]{Name: "checkout", Version: 1, Steps: []saga.Step[string]{
+	number, undo := built()
+	checkout := &saga.Saga[string]{Name: "checkout", Version: number, Steps: []saga.Step[string]{
 		saga.Local[string]{
 			Name: "reserve",
 			Do: func(context.Context, tx.Tx, *string) error {
@@ -41,7 +55,7 @@ func maker(ctx context.Context, app *muster.App) error {
 				}
 				return nil
 			},
-			Undo: func(context.Context, tx.Tx, *string) error { return nil },
+			Undo: undo,
 		},
 		saga.Local[string]{Name: "sell", Do: func(context.Context, tx.Tx, *string) error { return nil }},
 	}}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/musterdev/muster/platform/cmd/muster/terminal"
 	"github.com/musterdev/muster/platform/fleet"
@@ -27,7 +29,7 @@ func (c *upCmd) read() (*fleet.Fleet, error) {
 	if err != nil || f.On != fleet.Local {
 		return f, err
 	}
-	return f, preflight.Files(f)
+	return f, errors.Join(preflight.Files(f), local.CheckTLS(f, time.Now()).Unusable)
 }
 
 func (c *upCmd) Run(ctx context.Context, t terminal.Terminal) error {
@@ -44,6 +46,12 @@ func (c *upCmd) Run(ctx context.Context, t terminal.Terminal) error {
 	if text := preflight.Undelivered(f); text != "" {
 		_, _ = fmt.Fprintln(t.Err, "warning:", text)
 	}
+	tls := local.CheckTLS(f, time.Now())
+	for _, doubt := range []error{tls.Refused, tls.Ending} {
+		if doubt != nil {
+			_, _ = fmt.Fprintln(t.Err, "warning:", doubt)
+		}
+	}
 	p := &local.Progress{Out: t.Out, JSON: c.JSON}
 	up, err := local.Start(ctx, local.Config{Fleet: f, Single: c.Single, Load: c.read, Names: c.Name, Watch: c.Watch, Events: p.Show})
 	if err != nil {
@@ -52,7 +60,11 @@ func (c *upCmd) Run(ctx context.Context, t terminal.Terminal) error {
 	if c.JSON {
 		return up.Wait()
 	}
+	edge := up.EdgeURL
+	if f.Edge.TLS != nil {
+		edge += fmt.Sprintf(" and https://localhost:%d", f.Edge.TLS.Port)
+	}
 	_, _ = fmt.Fprintf(t.Out, "\ndashboard %[2]s/\nedge      %[1]s\nregistry  %[2]s/v1/services\nlogs      %[3]s\nCtrl-C ends it; muster ps, logs, trace, map work from another terminal.\n",
-		up.EdgeURL, up.ControlURL, filepath.Join(f.Dir, supervise.Folder, "logs"))
+		edge, up.ControlURL, filepath.Join(f.Dir, supervise.Folder, "logs"))
 	return up.Wait()
 }

@@ -8,10 +8,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/musterdev/muster"
@@ -31,7 +33,10 @@ type Options struct {
 	AnyPort  bool   // nobody need find the edge: do not stand in another demo's way
 	Inner    bool   // the edge passes on what only services should call, so that a drill can
 
+	Beside *Beside // one more service; nil: none
+
 	Databases map[string]string // URLs by service; a service that has none here keeps its SQLite file
+	Env       map[string]string // told to every service besides its own
 
 	Out    io.Writer         // told what is left out
 	Events func(event.Event) // of the fleet; nil: nobody is told
@@ -42,10 +47,18 @@ type Options struct {
 	inProcess bool
 }
 
+// Beside is a service that runs beside the shop, with a database of its own.
+type Beside struct {
+	Name  string
+	Run   []string // what this binary is given to run it
+	Route string   // at the edge
+}
+
 // Fleet is the shop as it runs.
 type Fleet struct {
 	URL     string // of the edge
 	Control string // URL of the registry
+	Broker  string // URL of the broker of its own; "": it uses another's
 	Dir     string
 
 	databases map[string]string
@@ -71,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Fleet{URL: up.EdgeURL, Control: up.ControlURL, Dir: o.Dir, databases: o.Databases, local: up, running: up}, nil
+	return &Fleet{URL: up.EdgeURL, Control: up.ControlURL, Broker: broker(f), Dir: o.Dir, databases: o.Databases, local: up, running: up}, nil
 }
 
 // OpenInProcess runs the whole shop and the engines in this one process; Databases are
@@ -88,7 +101,15 @@ func OpenInProcess(ctx context.Context, o Options, ready func(name string)) (*Fl
 	if err != nil {
 		return nil, err
 	}
-	return &Fleet{URL: up.EdgeURL, Control: up.ControlURL, Dir: o.Dir, databases: o.Databases, running: up}, nil
+	return &Fleet{URL: up.EdgeURL, Control: up.ControlURL, Broker: broker(f), Dir: o.Dir, databases: o.Databases, running: up}, nil
+}
+
+// broker returns where the fleet's own broker listens, once its port was chosen.
+func broker(f *fleet.Fleet) string {
+	if f.Bus != "" {
+		return ""
+	}
+	return "nats://127.0.0.1:" + strconv.Itoa(f.Broker.Port)
 }
 
 // file reads the shop's muster.yaml out of the binary. What it would build from
@@ -121,12 +142,22 @@ func (o *Options) file() (*fleet.Fleet, error) {
 		if s.Name != cardProcessor {
 			s.Replicas = o.Replicas
 		}
+		if s.Env == nil {
+			s.Env = map[string]string{}
+		}
+		maps.Copy(s.Env, o.Env)
 		if url := o.Databases[s.Name]; url != "" {
 			s.Database = fleet.Database{Engine: fleet.Postgres, URL: url}
 		}
 		if o.Inner && s.Name == "inventory" {
 			s.Routes = append(s.Routes, fleet.Route{Path: "/" + inventoryv1.Inventory_ServiceDesc.ServiceName + "/", GRPC: true, Service: s.Name})
 		}
+	}
+	if b := o.Beside; b != nil {
+		i := slices.IndexFunc(f.Services, func(s fleet.Service) bool { return s.Name == "search" })
+		s := f.Services[i] // it is like this one in all but what it is
+		s.Name, s.Run, s.Routes, s.Database = b.Name, append([]string{exe}, b.Run...), []fleet.Route{{Path: b.Route, Service: b.Name}}, fleet.Database{Engine: fleet.SQLite}
+		f.Services = append(f.Services, s)
 	}
 	return f, nil
 }

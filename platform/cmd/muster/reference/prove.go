@@ -84,7 +84,7 @@ func (s *Fleet) Verify(ctx context.Context, promised shopper.Ledger, within time
 func storesOf(s *verify.Stores) map[string]**sql.DB {
 	return map[string]**sql.DB{
 		"catalog": &s.Catalog, "cart": &s.Cart, "inventory": &s.Inventory, "orders": &s.Orders,
-		"payments": &s.Payments, "shipping": &s.Shipping, "card": &s.Card,
+		"payments": &s.Payments, "shipping": &s.Shipping, "search": &s.Search, "card": &s.Card,
 	}
 }
 

@@ -14,13 +14,15 @@ import (
 	"github.com/musterdev/muster/shop/inventory"
 	"github.com/musterdev/muster/shop/orders"
 	"github.com/musterdev/muster/shop/payments"
+	"github.com/musterdev/muster/shop/search"
 	"github.com/musterdev/muster/shop/shipping"
 )
 
 // Services returns the shop's services that are inside this binary.
 func Services() []muster.Service {
 	return []muster.Service{
-		catalog.Service, cart.Service, inventory.Service, orders.Service, payments.Service, shipping.Service, card.Service,
+		catalog.Service, cart.Service, inventory.Service, orders.Service, payments.Service, shipping.Service, search.Service,
+		card.Service,
 	}
 }
 

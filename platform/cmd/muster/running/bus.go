@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/musterdev/muster/bus"
+	"github.com/musterdev/muster/data/outbox"
 	"github.com/musterdev/muster/platform/cmd/muster/terminal"
 	"github.com/musterdev/muster/platform/ops"
 )
@@ -18,6 +19,7 @@ type Bus struct {
 	Dead    busDead    `cmd:"" help:"List the messages that wait for a person: nobody could handle them, or the broker refused them."`
 	Redrive busRedrive `cmd:"" help:"Have a dead message tried again, a refused one published again, or all dead ones of a group."`
 	Discard busDiscard `cmd:"" help:"Give a dead message up for ever; the later ones of its key go on."`
+	Accept  busAccept  `cmd:"" help:"Let an outbox go on that publishes nothing because a part of its database's log is lost."`
 }
 
 type busTopics struct {
@@ -137,5 +139,33 @@ func (c *busDiscard) Run(ctx context.Context, t terminal.Terminal) error {
 		return t.JSON(p)
 	}
 	_, _ = fmt.Fprintf(t.Out, "%s is given up: %s %s of %s\n", c.ID, p.Topic, cmp.Or(p.Event, "(unreadable)"), p.Source)
+	return nil
+}
+
+type busAccept struct {
+	Fleet
+	Service string `arg:"" placeholder:"SERVICE" help:"Whose outbox it is, as muster bus lag shows it."`
+	By      string `env:"USER" placeholder:"NAME" help:"Who takes the loss as it is; kept with the outbox."`
+	Why     string `required:"" placeholder:"TEXT" help:"Why; kept with the outbox."`
+	JSON    bool   `name:"json" help:"Print JSON."`
+}
+
+func (c *busAccept) Run(ctx context.Context, t terminal.Terminal) error {
+	note, err := (sagaNote{By: c.By, Why: c.Why}).note()
+	if err != nil {
+		return err
+	}
+	f, err := c.ask(ctx)
+	if err != nil {
+		return err
+	}
+	err = f.AcceptLoss(ctx, c.Service, outbox.Acceptance{By: note.By, Why: note.Why})
+	switch {
+	case err != nil:
+		return terminal.Plain(err)
+	case c.JSON:
+		return t.JSON(map[string]int{"accepted": 1})
+	}
+	_, _ = fmt.Fprintf(t.Out, "the outbox of %s goes on; what was lost stays lost\n", c.Service)
 	return nil
 }

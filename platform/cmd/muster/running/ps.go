@@ -9,6 +9,7 @@ import (
 	"github.com/musterdev/muster/platform/gateway/admin"
 	"github.com/musterdev/muster/platform/local"
 	"github.com/musterdev/muster/platform/ops"
+	"github.com/musterdev/muster/platform/ops/calltable"
 	"github.com/musterdev/muster/platform/supervise"
 )
 
@@ -42,12 +43,12 @@ func (c *Ps) Run(ctx context.Context, t terminal.Terminal) error {
 	case c.JSON:
 		return t.JSON(calls)
 	case c.Calls:
-		return calls.Write(t.Out)
+		return calltable.Write(t.Out, calls)
 	}
 	if err := errors.Join(ops.WriteStatus(t.Out, st), admin.WritePorts(t.Out, ports)); err != nil {
 		return err
 	}
-	return calls.WriteUnusual(t.Out)
+	return calltable.WriteUnusual(t.Out, calls)
 }
 
 // portsWithin is how long the edge may take to tell its ports.

@@ -20,7 +20,8 @@ type Saga struct {
 	Skip       sagaSkip       `cmd:"" help:"Count a saga's step as done, or as undone, and go on."`
 	Compensate sagaCompensate `cmd:"" help:"Undo what a saga did."`
 	Pause      sagaPause      `cmd:"" help:"Stop a saga before its next step or try."`
-	Resume     sagaResume     `cmd:"" help:"Have a paused saga go on as it was."`
+	Resume     sagaResume     `cmd:"" help:"Have a paused saga go on as it was, or all that wait at a step which is held."`
+	Steps      sagaSteps      `cmd:"" help:"List the steps that are held, as many sagas failed at them with one error."`
 	Edit       sagaEdit       `cmd:"" help:"Replace the data of a saga that nobody works on."`
 }
 
@@ -114,12 +115,6 @@ type sagaPause struct{ sagaOrder }
 
 func (c *sagaPause) Run(ctx context.Context, t terminal.Terminal) error {
 	return c.give(ctx, t, "pause")
-}
-
-type sagaResume struct{ sagaOrder }
-
-func (c *sagaResume) Run(ctx context.Context, t terminal.Terminal) error {
-	return c.give(ctx, t, "resume")
 }
 
 // sagaOrder is a person's order to a saga.

@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -11,6 +13,9 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/musterdev/muster/bench/figures"
+	"github.com/musterdev/muster/bench/host"
 )
 
 // What the dashboard has drawn, asked of the page before each of its frames.
@@ -23,21 +28,21 @@ const (
 )
 
 // firstFigures are what is measured, by round.
-type firstFigures struct{ ready, drawn, trace, waterfall *figure }
+type firstFigures struct{ ready, drawn, trace, waterfall *figures.Figure }
 
 // first measures how soon somebody who starts the demo sees a trace.
-func first(ctx context.Context, binary string, rounds int) (*result, error) {
-	r := &result{
-		name: "bench-first", title: "The first trace in the browser (`make bench-first`)",
-		method: "`muster demo` from a cold start in an empty folder, with its own visitors, which come when all is ready. A browser (headless Chromium, driven by " +
+func first(ctx context.Context, binary string, rounds int) (*figures.Result, error) {
+	r := &figures.Result{
+		Name: "bench-first", Title: "The first trace in the browser (`make bench-first`)",
+		Method: "`muster demo` from a cold start in an empty folder, with its own visitors, which come when all is ready. A browser (headless Chromium, driven by " +
 			"chromedp) is open on an empty page before. Its page of traces is opened as soon as control answers, and left alone: the list has to follow by itself. " +
 			"Drawn is what a frame begins with. Then the first trace of the list is clicked. All on the same cores; every time is from the start of the process.",
 	}
 	f := firstFigures{
-		ready:     r.add(&figure{what: "start to all ready, as printed", unit: "s", target: "reported"}),
-		drawn:     r.add(&figure{what: "start to the dashboard drawn", unit: "s", target: "reported"}),
-		trace:     r.add(&figure{what: "start to the first trace in the list", unit: "s", target: "< 3", holds: func(v float64) bool { return v < 3 }}),
-		waterfall: r.add(&figure{what: "start to the waterfall of that trace", unit: "s", target: "reported"}),
+		ready:     r.Report("start to all ready, as printed", "s"),
+		drawn:     r.Report("start to the dashboard drawn", "s"),
+		trace:     r.Add(&figures.Figure{What: "start to the first trace in the list", Unit: "s", Target: "< 3", Holds: func(v float64) bool { return v < 3 }}),
+		waterfall: r.Report("start to the waterfall of that trace", "s"),
 	}
 	binary, err := filepath.Abs(binary)
 	if err != nil {
@@ -72,30 +77,30 @@ func firstOnce(ctx context.Context, binary string, f firstFigures) error {
 	for i, name := range []string{"CONTROL", "EDGE", "BROKER", "BROKER_HTTP"} {
 		env = append(env, fmt.Sprintf("MUSTER_%s_PORT=%s", name, ports[i]))
 	}
-	d, err := startDemoIn(ctx, dir, env, binary)
+	d, err := host.StartDemoIn(ctx, dir, env, binary)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = d.stop() }()
+	defer func() { _ = d.Stop() }()
 	type end struct {
 		at  time.Duration
 		err error
 	}
 	ready := make(chan end, 1)
 	go func() {
-		at, err := d.waitLine(ctx, "all ready")
+		at, err := d.WaitLine(ctx, "all ready")
 		ready <- end{at, err}
 	}()
 
 	traces := "http://127.0.0.1:" + ports[0] + "/traces"
-	if _, err := d.waitPage(ctx, traces); err != nil {
+	if _, err := d.WaitPage(ctx, traces); err != nil {
 		return err
 	}
-	watch := func(f *figure, script string) error {
+	watch := func(f *figures.Figure, script string) error {
 		if _, err := chromedp.Run(tab, chromedp.Poll[bool](script)); err != nil {
-			return fmt.Errorf("%s: %w", f.what, err)
+			return fmt.Errorf("%s: %w", f.What, err)
 		}
-		f.values = append(f.values, time.Since(d.began).Seconds())
+		f.Put(time.Since(d.Began).Seconds())
 		return nil
 	}
 	if _, err = chromedp.Run(tab, chromedp.Navigate(traces)); err != nil {
@@ -114,8 +119,8 @@ func firstOnce(ctx context.Context, binary string, f firstFigures) error {
 	if all.err != nil {
 		return all.err
 	}
-	f.ready.values = append(f.ready.values, all.at.Seconds())
-	return d.stop()
+	f.ready.Put(all.at.Seconds())
+	return d.Stop()
 }
 
 // openBrowser starts Chromium and returns an empty page of it. The page is in sight: what is

@@ -8,9 +8,11 @@ require (
 	github.com/musterdev/muster v0.0.0
 	github.com/musterdev/muster/drivers/nats v0.0.0
 	github.com/musterdev/muster/drivers/postgres v0.0.0
+	github.com/musterdev/muster/drivers/rabbitmq v0.0.0
 	github.com/musterdev/muster/drivers/sqlite v0.0.0
 	github.com/nats-io/nats-server/v2 v2.15.2
 	github.com/nats-io/nats.go v1.55.0
+	github.com/rabbitmq/amqp091-go v1.16.0
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
 )
@@ -27,6 +29,8 @@ require (
 	github.com/google/go-tpm v0.9.8 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/influxdata/tdigest v0.0.1 // indirect
+	github.com/jackc/pgio v1.0.0 // indirect
+	github.com/jackc/pglogrepl v0.0.0-20251213150135-2e8d0df862c1 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/pgx/v5 v5.12.0 // indirect
@@ -63,5 +67,6 @@ replace (
 	github.com/musterdev/muster => ../
 	github.com/musterdev/muster/drivers/nats => ../drivers/nats
 	github.com/musterdev/muster/drivers/postgres => ../drivers/postgres
+	github.com/musterdev/muster/drivers/rabbitmq => ../drivers/rabbitmq
 	github.com/musterdev/muster/drivers/sqlite => ../drivers/sqlite
 )

@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -6,8 +8,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/musterdev/muster/bench/figures"
+	"github.com/musterdev/muster/bench/host"
 	"github.com/musterdev/muster/bench/sagas"
 	"github.com/musterdev/muster/drivers/postgres"
 	"github.com/musterdev/muster/drivers/postgres/pgtest"
@@ -17,17 +22,16 @@ import (
 // inFlight is how many sagas, and how many plain commits, are under way at once.
 const inFlight = 64
 
-// roundLength is how long each load of a round lasts.
-const roundLength = 4 * time.Second
-
 // benchSaga measures sagas of two steps beside plain commits, on both engines.
-func benchSaga(ctx context.Context, _ string, rounds int) (*result, error) {
-	r := &result{
-		name: "bench-saga", title: "Sagas beside plain commits (`make bench-saga`)",
-		method: fmt.Sprintf("One process, %d in flight, %s a load, loads interleaved. A saga has a remote step that asks nobody and a local "+
+func benchSaga(ctx context.Context, _ string, rounds int) (*figures.Result, error) {
+	r := &figures.Result{
+		Name: "bench-saga", Title: "Sagas beside plain commits (`make bench-saga`)",
+		Method: fmt.Sprintf("One process, %d in flight, %s a load, loads interleaved. A saga has a remote step that asks nobody and a local "+
 			"step: three commits with its start. A plain commit inserts one row. Both are durable (synchronous=FULL, fsync=on). CPU is that of the "+
 			"process and of the database server. A light saga has two remote steps that ask nobody, and nothing else to be committed with: its three "+
-			"transitions share commits with those of others. One with calls asks a server in this process by HTTP, twice, and its CPU includes that.", inFlight, roundLength),
+			"transitions share commits with those of others. One with calls asks a server by HTTP, twice; that server is a process of its own, and what it uses is counted neither here nor with DTM. "+
+			"Beside it, on the same PostgreSQL, each in a process and a database of its own: DTM v1.18.0, which makes the same two calls (its asynchronous default, 64 connections); "+
+			"workflows of two steps that do nothing of DBOS Go v1.8.0; two jobs that do nothing of River v0.51.0, the first of which inserts the second.", inFlight, host.RoundLength),
 	}
 	dir, err := os.MkdirTemp("", "muster-bench-")
 	if err != nil {
@@ -55,17 +59,28 @@ func benchSaga(ctx context.Context, _ string, rounds int) (*result, error) {
 		return nil, err
 	}
 	defer func() { _ = pg.Close() }() // as above
-	if err := compareSagas(ctx, r, "PostgreSQL", pg, serverCPU(server.PID()), rounds); err != nil {
+	if err := compareSagas(ctx, r, "PostgreSQL", pg, host.ServerCPU(server.PID()), rounds); err != nil {
 		return nil, err
 	}
-	return r, sagas.Compare(ctx, light(r, "PostgreSQL", pg, serverCPU(server.PID()), rounds))
+	for _, name := range []string{"dtm", "dbos", "river"} {
+		if _, err := pg.ExecContext(ctx, "CREATE DATABASE "+name); err != nil {
+			return nil, err
+		}
+	}
+	b := light(r, "PostgreSQL", pg, host.ServerCPU(server.PID()), rounds)
+	peers, missing, stop, err := sagas.Peers(ctx, server.URL, sagas.Means{Server: host.ServerCPU(server.PID()), Used: host.ServerCPU, Length: host.RoundLength, Load: b.Load})
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	r.Beside = strings.Join(missing, " ") + "\n"
+	b.Peers = peers
+	return r, sagas.Compare(ctx, b)
 }
 
 // compareSagas adds the figures of one engine.
-func compareSagas(ctx context.Context, r *result, engine string, db *sql.DB, server func() time.Duration, rounds int) error {
-	report := func(what, unit string) *figure {
-		return r.add(&figure{what: engine + ": " + what, unit: unit, target: "reported"})
-	}
+func compareSagas(ctx context.Context, r *figures.Result, engine string, db *sql.DB, server func() time.Duration, rounds int) error {
+	report := func(what, unit string) *figures.Figure { return r.Report(engine+": "+what, unit) }
 	commits, commitCPU := report("plain commits", "/s"), report("CPU of a plain commit", "µs")
 	whole, wholeCPU := report("sagas", "/s"), report("CPU of a saga", "µs")
 	ratio := report("sagas a second as a share of (plain commits / 3)", "")
@@ -78,47 +93,31 @@ func compareSagas(ctx context.Context, r *result, engine string, db *sql.DB, ser
 	}
 	defer func() { _ = runner.Stop() }() // its sagas have ended, or the benchmark has failed already
 	for range rounds {
-		plain, err := repeat(ctx, inFlight, server, sagas.CommitOne(db))
+		plain, err := host.Repeat(ctx, inFlight, server, sagas.CommitOne(db))
 		if err != nil {
 			return err
 		}
-		ended, err := repeat(ctx, inFlight, server, func(ctx context.Context, _, _ int) (int, error) { return 1, runner.One(ctx) })
+		ended, err := host.Repeat(ctx, inFlight, server, func(ctx context.Context, _, _ int) (int, error) { return 1, runner.One(ctx) })
 		if err != nil {
 			return err
 		}
-		commits.values, commitCPU.values = append(commits.values, plain.rate()), append(commitCPU.values, plain.micros())
-		whole.values, wholeCPU.values = append(whole.values, ended.rate()), append(wholeCPU.values, ended.micros())
-		ratio.values = append(ratio.values, ended.rate()/(plain.rate()/3))
+		commits.Put(plain.Rate())
+		commitCPU.Put(plain.Micros())
+		whole.Put(ended.Rate())
+		wholeCPU.Put(ended.Micros())
+		ratio.Put(ended.Rate() / (plain.Rate() / 3))
 	}
 	return nil
 }
 
 // light is how the light sagas of an engine are measured and reported.
-func light(r *result, engine string, db *sql.DB, server func() time.Duration, rounds int) sagas.Bench {
+func light(r *figures.Result, engine string, db *sql.DB, server func() time.Duration, rounds int) sagas.Bench {
 	return sagas.Bench{
 		DB: db, Lite: server == nil, Rounds: rounds,
-		Add: func(what, unit, target string, holds func(float64) bool) func(float64) {
-			f := r.add(&figure{what: engine + ": " + what, unit: unit, target: target, holds: holds})
-			return func(v float64) { f.values = append(f.values, v) }
-		},
+		Add: r.Putter(engine + ": "),
 		Load: func(ctx context.Context, workers int, do sagas.Work) (rate, micros float64, err error) {
-			m, err := repeat(ctx, workers, server, do)
-			return m.rate(), m.micros(), err
+			m, err := host.Repeat(ctx, workers, server, do)
+			return m.Rate(), m.Micros(), err
 		},
-	}
-}
-
-// serverCPU returns what a process and all below it have used so far.
-func serverCPU(pid int) func() time.Duration {
-	return func() time.Duration {
-		processes, err := tree(pid)
-		if err != nil {
-			return 0
-		}
-		var sum time.Duration
-		for _, p := range processes {
-			sum += p.cpu
-		}
-		return sum
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
 
+	"github.com/musterdev/muster/bench/figures"
+	"github.com/musterdev/muster/bench/host"
 	"github.com/musterdev/muster/call/balance"
 	"github.com/musterdev/muster/call/resilience"
 )
@@ -57,36 +59,24 @@ func (r *report) use(ctx context.Context, n int, call func(context.Context) erro
 	return spent{float64(cpu.Nanoseconds()) / float64(n), float64(after.Mallocs-before.Mallocs) / float64(n)}, nil
 }
 
-// Method tells how it is measured.
-func Method() string {
+// method tells how it is measured.
+func method() string {
 	return fmt.Sprintf("CPU (user and system) and allocations of the process that makes the calls, one after another. "+
 		"Policies alone: deadline, budgeted retry, breaker and bulkhead around a call that does nothing, %d a round; failsafe-go v0.9.8 composed alike, with a context's deadline. "+
 		"HTTP and gRPC: %d calls a round in memory, client and server in this process; `bare` is http.Transport and grpc-go as they come, Muster's is a Caller with its default: "+
 		"deadline, budgeted retry, balancing, ejection and counting. What is said to be over is over the bare call of the same round; all ways take turns within a round.", noopCalls, realCalls)
 }
 
-// Figure is one quantity over all rounds.
-type Figure struct {
-	What, Unit, Target string
-	Holds              func(float64) bool // judged on the median; nil: reported only
-	Goal               bool               // hoped for, and not promised
-	Values             []float64
-}
-
 // report is what is measured, and by what clock.
 type report struct {
-	figures []*Figure
-	cpu     func() time.Duration
+	*figures.Result
+
+	cpu func() time.Duration
 }
 
-func (r *report) add(f *Figure) *Figure {
-	r.figures = append(r.figures, f)
-	return f
-}
-
-// Measure measures so many rounds. cpu returns what this process has used.
-func Measure(ctx context.Context, rounds int, cpu func() time.Duration) ([]*Figure, error) {
-	r := &report{cpu: cpu}
+// Measure measures what the policies of a call cost.
+func Measure(ctx context.Context, _ string, rounds int) (*figures.Result, error) {
+	r := &report{Result: &figures.Result{Name: "bench-call", Title: "What a call's policies cost (`make bench-call`)", Method: method()}, cpu: host.OwnCPU}
 	noop := noopFigures(r)
 	overHTTP, closeHTTP := httpFigures(r)
 	defer closeHTTP()
@@ -103,15 +93,13 @@ func Measure(ctx context.Context, rounds int, cpu func() time.Duration) ([]*Figu
 			}
 		}
 	}
-	return r.figures, nil
+	return r.Result, nil
 }
 
 // compared makes figures of Muster's way beside another and the bare one, which come in
 // this order, and returns what measures a round. ours and theirs name them.
 func compared(r *report, n int, what, theirs string, judge bool, ways [3]way) func(context.Context, int) error {
-	reported := func(of, unit string) *Figure {
-		return r.add(&Figure{What: what + ": " + of, Unit: unit, Target: "reported"})
-	}
+	reported := func(of, unit string) *figures.Figure { return r.Report(what+": "+of, unit) }
 	bare := reported("the bare call", "ns")
 	ours, oursAllocs := reported("Muster over it", "ns"), reported("Muster over it", "allocations")
 	if judge {
@@ -119,7 +107,7 @@ func compared(r *report, n int, what, theirs string, judge bool, ways [3]way) fu
 		oursAllocs.Target, oursAllocs.Goal, oursAllocs.Holds = "stretch <= 4", true, func(v float64) bool { return v <= 4.05 }
 	}
 	other, otherAllocs := reported(theirs+" over it", "ns"), reported(theirs+" over it", "allocations")
-	ratio := r.add(&Figure{What: what + ": Muster as a share of " + theirs + ", both over the bare call", Target: "reported"})
+	ratio := r.Add(&figures.Figure{What: what + ": Muster as a share of " + theirs + ", both over the bare call", Target: "reported"})
 	if judge {
 		ratio.Target, ratio.Holds = "<= 1", func(v float64) bool { return v <= 1 }
 	}
@@ -134,10 +122,10 @@ func compared(r *report, n int, what, theirs string, judge bool, ways [3]way) fu
 		}
 		a, b := seen[0].over(seen[2]), seen[1].over(seen[2])
 		for _, v := range []struct {
-			*Figure
+			*figures.Figure
 			value float64
 		}{{bare, seen[2].nanos}, {ours, a.nanos}, {oursAllocs, a.allocs}, {other, b.nanos}, {otherAllocs, b.allocs}, {ratio, a.nanos / b.nanos}} {
-			v.Values = append(v.Values, v.value)
+			v.Put(v.value)
 		}
 		return nil
 	}
@@ -177,8 +165,8 @@ func noopFigures(r *report) func(context.Context, int) error {
 
 // pickFigures measures how an instance is chosen among many.
 func pickFigures(r *report) func(context.Context, int) error {
-	nanos := r.add(&Figure{What: fmt.Sprintf("choosing one of %d instances that are there for a minute", pickFrom), Unit: "ns", Target: "<= 500", Holds: func(v float64) bool { return v <= 500 }})
-	allocs := r.add(&Figure{What: fmt.Sprintf("choosing one of %d instances that are there for a minute", pickFrom), Unit: "allocations", Target: "0", Holds: func(v float64) bool { return v < 0.01 }})
+	nanos := r.Add(&figures.Figure{What: fmt.Sprintf("choosing one of %d instances that are there for a minute", pickFrom), Unit: "ns", Target: "<= 500", Holds: func(v float64) bool { return v <= 500 }})
+	allocs := r.Add(&figures.Figure{What: fmt.Sprintf("choosing one of %d instances that are there for a minute", pickFrom), Unit: "allocations", Target: "0", Holds: func(v float64) bool { return v < 0.01 }})
 	set, now := balance.New(balance.Config{}), time.Now()
 	members := make([]*balance.Endpoint, pickFrom)
 	for i := range members {
@@ -202,7 +190,8 @@ func pickFigures(r *report) func(context.Context, int) error {
 			}
 			return nil
 		})
-		nanos.Values, allocs.Values = append(nanos.Values, s.nanos), append(allocs.Values, s.allocs)
+		nanos.Put(s.nanos)
+		allocs.Put(s.allocs)
 		return err
 	}
 }

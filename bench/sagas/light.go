@@ -2,14 +2,17 @@
 package sagas
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"slices"
 	"sync"
 	"time"
@@ -35,6 +38,41 @@ type Bench struct {
 	Rounds int
 	Add    func(what, unit, target string, holds func(float64) bool) (put func(float64)) // a figure
 	Load   func(ctx context.Context, workers int, do Work) (rate, micros float64, err error)
+	Peers  []Peer
+}
+
+// Peer is what carries out the same with other means: two steps, as many under way as with calls.
+type Peer struct {
+	Name  string
+	Calls bool // its steps are calls, and its CPU is that of its server alone; else they do nothing, and it is all CPU
+	Load  func(ctx context.Context) (rate, micros float64, err error)
+}
+
+// figures adds those of a peer, and returns who puts a round into them.
+func (p Peer) figures(b Bench) func(ctx context.Context, ourRate, ourMicros float64) error {
+	what, whose := "of two steps", "all of it"
+	least := func(string, float64) func(float64) { return func(float64) {} }
+	if p.Calls {
+		what, whose = "with two calls", "its server alone"
+		least = func(what string, bound float64) func(float64) {
+			return b.Add(what, "times", fmt.Sprintf(">= %g", bound), func(v float64) bool { return v >= bound })
+		}
+	}
+	rates := b.Add(fmt.Sprintf("%s: sagas %s, %d in flight", p.Name, what, callers), "/s", "reported", nil)
+	cpu := b.Add(fmt.Sprintf("%s: CPU of a saga %s, %s", p.Name, what, whose), "µs", "reported", nil)
+	more := least("CPU of "+p.Name+"'s server beside all of ours", 5)
+	faster := least("sagas with two calls beside "+p.Name+"'s", 2)
+	return func(ctx context.Context, ourRate, ourMicros float64) error {
+		rate, micros, err := p.Load(ctx)
+		if err != nil {
+			return err
+		}
+		rates(rate)
+		cpu(micros)
+		more(micros / ourMicros)
+		faster(ourRate / rate)
+		return nil
+	}
 }
 
 // Compare measures sagas whose transitions share commits.
@@ -61,8 +99,12 @@ func Compare(ctx context.Context, b Bench) error {
 		latency = most("a light saga alone, as a share of three plain commits", 1.2)
 	}
 	commitAlone, sagaAlone := report("ms", "a plain commit alone, p50"), report("ms", "a light saga alone, p50")
-	called, calledCPU := report("/s", "sagas with two calls, %d in flight", callers), report("µs", "CPU of a saga with two calls, all of it")
+	called, calledCPU := report("/s", "sagas with two calls, %d in flight", callers), report("µs", "CPU of a saga with two calls, but for who is asked")
 
+	peers := make([]func(context.Context, float64, float64) error, len(b.Peers))
+	for i, p := range b.Peers {
+		peers[i] = p.figures(b)
+	}
 	light, err := newLight(ctx, b.DB, "light", func(context.Context, *string) error { return nil })
 	if err != nil {
 		return err
@@ -108,6 +150,11 @@ func Compare(ctx context.Context, b Bench) error {
 		latency(alone / (transitions * one))
 		commitAlone(one)
 		sagaAlone(alone)
+		for _, round := range peers {
+			if err := round(ctx, callRate, callCPU); err != nil {
+				return err
+			}
+		}
 		called(callRate)
 		calledCPU(callCPU)
 	}
@@ -132,12 +179,13 @@ func median(ctx context.Context, do Work) (float64, error) {
 // light runs sagas of two remote steps to their end.
 type light struct {
 	saga  *saga.Saga[string]
-	ended sync.Map // id to a channel that is closed
+	mu    sync.Mutex
+	ended map[string]chan struct{} // by id
 	stop  func()
 }
 
 func newLight(ctx context.Context, db *sql.DB, name string, do func(context.Context, *string) error) (*light, error) {
-	l := &light{}
+	l := &light{ended: map[string]chan struct{}{}}
 	l.saga = &saga.Saga[string]{
 		Name: name, Version: 1,
 		Steps: []saga.Step[string]{
@@ -145,10 +193,12 @@ func newLight(ctx context.Context, db *sql.DB, name string, do func(context.Cont
 			saga.Remote[string]{Name: "tell", Do: do},
 		},
 		Ended: func(id string, _ saga.State) {
-			if c, waited := l.ended.LoadAndDelete(id); waited {
-				if ended, ok := c.(chan struct{}); ok { // that is what one stores
-					close(ended)
-				}
+			l.mu.Lock()
+			ended := l.ended[id]
+			delete(l.ended, id)
+			l.mu.Unlock()
+			if ended != nil {
+				close(ended)
 			}
 		},
 	}
@@ -172,7 +222,9 @@ func newLight(ctx context.Context, db *sql.DB, name string, do func(context.Cont
 // one begins a saga and returns when it has ended.
 func (l *light) one(ctx context.Context, _, _ int) (int, error) {
 	id, ended := rand.Text(), make(chan struct{})
-	l.ended.Store(id, ended)
+	l.mu.Lock()
+	l.ended[id] = ended
+	l.mu.Unlock()
 	if err := l.saga.Begin(ctx, id, id); err != nil {
 		return 0, err
 	}
@@ -184,15 +236,40 @@ func (l *light) one(ctx context.Context, _, _ int) (int, error) {
 	}
 }
 
-// participant is a server that says yes.
+// participant starts a server that says yes, in a process of its own: what it uses is nobody's figure.
 func participant(ctx context.Context) (url string, stop func(), err error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	dir, err := os.MkdirTemp("", "muster-participant-")
 	if err != nil {
 		return "", nil, err
 	}
-	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })}
-	go func() { _ = server.Serve(l) }() // until it is closed
-	return "http://" + l.Addr().String(), func() { _ = server.Close() }, nil
+	file, err := built(ctx, dir, "bench", "./participant")
+	if err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	cmd := exec.CommandContext(ctx, file)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	stop = func() {
+		_ = in.Close()
+		_ = cmd.Wait() // it has nothing to say
+		_ = os.RemoveAll(dir)
+	}
+	said := bufio.NewScanner(out)
+	if !said.Scan() {
+		stop()
+		return "", nil, errors.New("the participant did not start")
+	}
+	return said.Text(), stop, nil
 }
 
 // ask is a step that makes one call.

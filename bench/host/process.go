@@ -1,4 +1,4 @@
-package main
+package host
 
 import (
 	"bufio"
@@ -16,21 +16,22 @@ import (
 	"time"
 )
 
-// demo is a `muster demo` that runs until stop.
-type demo struct {
+// Demo is a `muster demo` that runs until Stop.
+type Demo struct {
 	cmd     *exec.Cmd
-	began   time.Time
+	Began   time.Time
 	lines   chan string
 	stopped bool
 }
 
-func startDemo(ctx context.Context, binary string, args ...string) (*demo, error) {
-	return startDemoIn(ctx, "", nil, binary, args...)
+// StartDemo starts one in this folder.
+func StartDemo(ctx context.Context, binary string, args ...string) (*Demo, error) {
+	return StartDemoIn(ctx, "", nil, binary, args...)
 }
 
-// startDemoIn starts a demo in a folder, "" for this one, with variables beside this process's.
-func startDemoIn(ctx context.Context, dir string, env []string, binary string, args ...string) (*demo, error) {
-	d := &demo{cmd: exec.CommandContext(ctx, binary, append([]string{"demo"}, args...)...), lines: make(chan string, 256)}
+// StartDemoIn starts a demo in a folder, "" for this one, with variables beside this process's.
+func StartDemoIn(ctx context.Context, dir string, env []string, binary string, args ...string) (*Demo, error) {
+	d := &Demo{cmd: exec.CommandContext(ctx, binary, append([]string{"demo"}, args...)...), lines: make(chan string, 256)}
 	d.cmd.Dir, d.cmd.Env = dir, append(os.Environ(), env...)
 	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(syscall.SIGTERM) }
 	d.cmd.WaitDelay = 20 * time.Second
@@ -39,7 +40,7 @@ func startDemoIn(ctx context.Context, dir string, env []string, binary string, a
 		return nil, err
 	}
 	d.cmd.Stderr = os.Stderr
-	d.began = time.Now()
+	d.Began = time.Now()
 	if err := d.cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -52,8 +53,8 @@ func startDemoIn(ctx context.Context, dir string, env []string, binary string, a
 	return d, nil
 }
 
-// waitLine waits for a line that holds text and returns when it came.
-func (d *demo) waitLine(ctx context.Context, text string) (time.Duration, error) {
+// WaitLine waits for a line that holds text and returns when it came.
+func (d *Demo) WaitLine(ctx context.Context, text string) (time.Duration, error) {
 	for {
 		select {
 		case line, ok := <-d.lines:
@@ -61,7 +62,7 @@ func (d *demo) waitLine(ctx context.Context, text string) (time.Duration, error)
 				return 0, fmt.Errorf("the demo ended before it printed %q", text)
 			}
 			if strings.Contains(line, text) {
-				return time.Since(d.began), nil
+				return time.Since(d.Began), nil
 			}
 		case <-ctx.Done():
 			return 0, ctx.Err()
@@ -69,11 +70,11 @@ func (d *demo) waitLine(ctx context.Context, text string) (time.Duration, error)
 	}
 }
 
-// waitPage asks for url until it answers 200 and returns when it did.
-func (d *demo) waitPage(ctx context.Context, url string) (time.Duration, error) {
+// WaitPage asks for url until it answers 200 and returns when it did.
+func (d *Demo) WaitPage(ctx context.Context, url string) (time.Duration, error) {
 	for {
 		if answers(ctx, url) {
-			return time.Since(d.began), nil
+			return time.Since(d.Began), nil
 		}
 		select {
 		case <-time.After(5 * time.Millisecond):
@@ -96,7 +97,11 @@ func answers(ctx context.Context, url string) bool {
 	return res.Body.Close() == nil && res.StatusCode == http.StatusOK
 }
 
-func (d *demo) stop() error {
+// PID is the process that all others of the demo are below.
+func (d *Demo) PID() int { return d.cmd.Process.Pid }
+
+// Stop ends it. Again does nothing.
+func (d *Demo) Stop() error {
 	if d.stopped {
 		return nil
 	}
@@ -107,34 +112,35 @@ func (d *demo) stop() error {
 	return d.cmd.Wait()
 }
 
-// process is what /proc says of one process.
-type process struct {
-	pid, parent int
-	args        string
-	cpu         time.Duration
-	pss         int64 // bytes
+// Process is what /proc says of one process.
+type Process struct {
+	PID, Parent int
+	Args        string
+	CPU         time.Duration // user and system
+	User        time.Duration // of that
+	PSS         int64         // bytes
 }
 
-// tree returns a process and all below it.
-func tree(root int) ([]process, error) {
+// Tree returns a process and all below it.
+func Tree(root int) ([]Process, error) {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return nil, err
 	}
-	children := map[int][]process{}
-	var all []process
+	children := map[int][]Process{}
+	var all []Process
 	for _, dir := range dirs {
 		p, err := readProcess(dir)
 		if err != nil {
 			continue // it has ended since
 		}
-		children[p.parent] = append(children[p.parent], p)
-		if p.pid == root {
+		children[p.Parent] = append(children[p.Parent], p)
+		if p.PID == root {
 			all = append(all, p)
 		}
 	}
 	for i := 0; i < len(all); i++ {
-		all = append(all, children[all[i].pid]...)
+		all = append(all, children[all[i].PID]...)
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("no process %d", root)
@@ -145,29 +151,45 @@ func tree(root int) ([]process, error) {
 // clockTick is USER_HZ, 100 on every Linux architecture Go runs on.
 const clockTick = 10 * time.Millisecond
 
-func readProcess(dir string) (process, error) {
+func readProcess(dir string) (Process, error) {
 	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
 	if err != nil {
-		return process{}, err
+		return Process{}, err
 	}
 	// proc(5): the name in parentheses may hold anything, so count from its end
 	after := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	number := func(s string) int { n, _ := strconv.Atoi(s); return n }
-	p := process{pid: number(filepath.Base(dir)), parent: number(after[1])}
-	p.cpu = time.Duration(number(after[11])+number(after[12])) * clockTick
+	p := Process{PID: number(filepath.Base(dir)), Parent: number(after[1])}
+	p.User = time.Duration(number(after[11])) * clockTick
+	p.CPU = p.User + time.Duration(number(after[12]))*clockTick
 	args, err := os.ReadFile(filepath.Join(dir, "cmdline"))
 	if err != nil {
 		return p, err
 	}
-	p.args = strings.ReplaceAll(string(args), "\x00", " ")
+	p.Args = strings.ReplaceAll(string(args), "\x00", " ")
 	rollup, err := os.ReadFile(filepath.Join(dir, "smaps_rollup"))
 	if err != nil {
 		return p, err
 	}
 	for line := range strings.Lines(string(rollup)) {
 		if rest, ok := strings.CutPrefix(line, "Pss:"); ok {
-			p.pss = int64(number(strings.Fields(rest)[0])) * 1024
+			p.PSS = int64(number(strings.Fields(rest)[0])) * 1024
 		}
 	}
 	return p, nil
+}
+
+// ServerCPU returns what tells how much CPU a process and all below it have used so far.
+func ServerCPU(pid int) func() time.Duration {
+	return func() time.Duration {
+		processes, err := Tree(pid)
+		if err != nil {
+			return 0
+		}
+		var sum time.Duration
+		for _, p := range processes {
+			sum += p.CPU
+		}
+		return sum
+	}
 }

@@ -1,14 +1,14 @@
 //go:build unix
 
-package main
+package host
 
 import (
 	"syscall"
 	"time"
 )
 
-// ownCPU returns the CPU this process has used, user and system.
-func ownCPU() time.Duration {
+// OwnCPU returns the CPU this process has used, user and system.
+func OwnCPU() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
 		return 0

@@ -1,4 +1,4 @@
-package main
+package traces
 
 import (
 	"bytes"
@@ -12,32 +12,32 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/musterdev/muster/bench/figures"
+	"github.com/musterdev/muster/bench/host"
 )
 
 // shopping is how long shoppers come in each half of a round.
 const shopping = 20 * time.Second
 
-// benchCost measures what telemetry costs the shop.
-func benchCost(ctx context.Context, binary string, rounds int) (*result, error) {
-	r := &result{
-		name: "bench-cost", title: "What telemetry costs the shop (`make bench-telemetry`)",
-		method: fmt.Sprintf("`muster demo --for %s --exit --shoppers 32`, with telemetry and with OTEL_SDK_DISABLED=true, in turn, each pair with one seed. "+
+// Cost measures what telemetry costs the shop.
+func Cost(ctx context.Context, binary string, rounds int) (*figures.Result, error) {
+	r := &figures.Result{
+		Name: "bench-cost", Title: "What telemetry costs the shop (`make bench-telemetry`)",
+		Method: fmt.Sprintf("`muster demo --for %s --exit --shoppers 32`, with telemetry and with OTEL_SDK_DISABLED=true, in turn, each pair with one seed. "+
 			"CPU is that of all its processes from start to end, by the kernel's account of those that ended: services, edge, broker, control with its store, and "+
 			"the shoppers too, who are in the demo's process. Shares are of one round's pair.", shopping),
 	}
-	report := func(what, unit string) *figure {
-		return r.add(&figure{what: what, unit: unit, target: "reported"})
-	}
-	share := func(what string) *figure {
-		return r.add(&figure{what: what + ", with telemetry as a share of without", target: ">= 0.9", holds: func(v float64) bool { return v >= 0.9 }})
+	share := func(what string) *figures.Figure {
+		return r.Add(&figures.Figure{What: what + ", with telemetry as a share of without", Target: ">= 0.9", Holds: func(v float64) bool { return v >= 0.9 }})
 	}
 	efficiency, throughput := share("requests a CPU second"), share("requests")
-	var perCPU, requests, p99 [2]*figure
+	var perCPU, requests, p99 [2]*figures.Figure
 	halves := [2]string{"without telemetry", "with telemetry"}
 	for i, name := range halves {
-		perCPU[i] = report("requests a CPU second, "+name, "")
-		requests[i] = report("requests a second, "+name, "")
-		p99[i] = report("p99 of a request, "+name, "ms")
+		perCPU[i] = r.Report("requests a CPU second, "+name, "")
+		requests[i] = r.Report("requests a second, "+name, "")
+		p99[i] = r.Report("p99 of a request, "+name, "ms")
 	}
 	for round := range rounds {
 		var seen [2]shopped
@@ -49,12 +49,12 @@ func benchCost(ctx context.Context, binary string, rounds int) (*result, error) 
 			}
 		}
 		for i, s := range seen {
-			perCPU[i].values = append(perCPU[i].values, s.perCPU())
-			requests[i].values = append(requests[i].values, float64(s.Requests)/shopping.Seconds())
-			p99[i].values = append(p99[i].values, s.P99)
+			perCPU[i].Put(s.perCPU())
+			requests[i].Put(float64(s.Requests) / shopping.Seconds())
+			p99[i].Put(s.P99)
 		}
-		efficiency.values = append(efficiency.values, seen[1].perCPU()/seen[0].perCPU())
-		throughput.values = append(throughput.values, float64(seen[1].Requests)/float64(seen[0].Requests))
+		efficiency.Put(seen[1].perCPU() / seen[0].perCPU())
+		throughput.Put(float64(seen[1].Requests) / float64(seen[0].Requests))
 		printCost(seen)
 	}
 	return r, nil
@@ -100,27 +100,27 @@ func shop(ctx context.Context, binary string, seed int, telemetry bool) (s shopp
 
 // watch returns what each process below one was last seen to have used.
 func watch(pid int, ended <-chan struct{}) map[string]time.Duration {
-	last := map[int]process{}
+	last := map[int]host.Process{}
 	for {
 		select {
 		case <-time.After(time.Second):
 		case <-ended:
 			sum := map[string]time.Duration{}
 			for _, p := range last {
-				sum[p.role()] += p.cpu
+				sum[role(p)] += p.CPU
 			}
 			return sum
 		}
-		processes, _ := tree(pid) // it may be about to end
+		processes, _ := host.Tree(pid) // it may be about to end
 		for _, p := range processes {
-			last[p.pid] = p
+			last[p.PID] = p
 		}
 	}
 }
 
 // role is what a process of the demo is for.
-func (p process) role() string {
-	words := strings.Fields(p.args)
+func role(p host.Process) string {
+	words := strings.Fields(p.Args)
 	for i, w := range words[:max(0, len(words)-1)] {
 		if w == "engine" || w == "shop" {
 			return words[i+1]

@@ -1,4 +1,4 @@
-package main
+package traces
 
 import (
 	"bufio"
@@ -19,6 +19,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/musterdev/muster/bench/host"
 )
 
 // sink is a `muster dashboard` that runs until stop.
@@ -59,7 +61,7 @@ func (s *sink) stop() error {
 }
 
 // cpu is what the process and all below it have used so far.
-func (s *sink) cpu() time.Duration { return serverCPU(s.cmd.Process.Pid)() }
+func (s *sink) cpu() time.Duration { return host.ServerCPU(s.cmd.Process.Pid)() }
 
 // memory returns the resident memory now and at its highest, in MB (proc_pid_status(5)).
 func (s *sink) memory() (now, highest float64, err error) {

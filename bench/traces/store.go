@@ -1,4 +1,5 @@
-package main
+// Package traces measures the store of traces, and what telemetry costs the shop.
+package traces
 
 import (
 	"context"
@@ -12,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/musterdev/muster/bench/figures"
 )
 
 // connections send at the same time.
@@ -33,45 +36,42 @@ const besideJaeger = `Beside it, from the report, another machine and day: Jaege
 
 // telemetryFigures are what is measured, by round.
 type telemetryFigures struct {
-	perCore, perCoreSealed, perSecond, again, bytes, withLog, peak, settled     *figure
-	traceP50, traceP99, userP50, userP99, userSpans, absent, failedP50, failP99 *figure
+	perCore, perCoreSealed, perSecond, again, bytes, withLog, peak, settled     *figures.Figure
+	traceP50, traceP99, userP50, userP99, userSpans, absent, failedP50, failP99 *figures.Figure
 }
 
-// benchTelemetry measures `muster dashboard` as a store of traces.
-func benchTelemetry(ctx context.Context, binary string, rounds int) (*result, error) {
-	r := &result{
-		name: "bench-telemetry", title: "Traces, from OTLP to searchable storage (`make bench-telemetry`)",
-		method: fmt.Sprintf("`muster dashboard` gets %d spans by OTLP/HTTP, protobuf: %d services of %d processes each, %d spans a trace, 12 attributes a span, "+
+// Store measures `muster dashboard` as a store of traces.
+func Store(ctx context.Context, binary string, rounds int) (*figures.Result, error) {
+	r := &figures.Result{
+		Name: "bench-telemetry", Title: "Traces, from OTLP to searchable storage (`make bench-telemetry`)",
+		Method: fmt.Sprintf("`muster dashboard` gets %d spans by OTLP/HTTP, protobuf: %d services of %d processes each, %d spans a trace, 12 attributes a span, "+
 			"%s of time, %d to %d spans a request of one process, %d connections. What is sent was made before. CPU is the process's, user and system, by /proc; "+
 			"questions are asked over HTTP, one at a time, when all is sealed. Each round has a new process and an empty folder. The goals are the project's own "+
 			"for later; they are judged here, and do not fail the command.",
 			spansSent, spansOfTrace, instancesEach, spansOfTrace, spansTime, batchLeast, batchMost, connections),
-		beside: besideJaeger,
+		Beside: besideJaeger,
 	}
-	goal := func(what, unit, target string, holds func(float64) bool) *figure {
-		return r.add(&figure{what: what, unit: unit, target: target, holds: holds, goal: true})
+	goal := func(what, unit, target string, holds func(float64) bool) *figures.Figure {
+		return r.Add(&figures.Figure{What: what, Unit: unit, Target: target, Holds: holds, Goal: true})
 	}
 	below := func(most float64) func(float64) bool { return func(v float64) bool { return v < most } }
-	report := func(what, unit string) *figure {
-		return r.add(&figure{what: what, unit: unit, target: "reported"})
-	}
 	f := telemetryFigures{
-		perCore:       report("spans a core-second, until the last is acknowledged and searchable", ""),
+		perCore:       r.Report("spans a core-second, until the last is acknowledged and searchable", ""),
 		perCoreSealed: goal("spans a core-second, until all is in sealed blocks", "", "goal >= 250,000", func(v float64) bool { return v >= 250_000 }),
-		perSecond:     report("spans a second by the clock, the sender on the same cores", ""),
-		again:         report("requests that were asked to come again", ""),
+		perSecond:     r.Report("spans a second by the clock, the sender on the same cores", ""),
+		again:         r.Report("requests that were asked to come again", ""),
 		bytes:         goal("bytes a span on the disk, in sealed blocks", "B", "goal <= 45", func(v float64) bool { return v <= 45 }),
-		withLog:       report("bytes a span on the disk, with what is left of the log", "B"),
-		peak:          report("resident memory, highest", "MB"),
+		withLog:       r.Report("bytes a span on the disk, with what is left of the log", "B"),
+		peak:          r.Report("resident memory, highest", "MB"),
 		settled:       goal("resident memory, at rest", "MB", "goal <= 157 (150 MiB)", func(v float64) bool { return v <= 157 }),
-		traceP50:      report("trace by id, p50", "ms"),
+		traceP50:      r.Report("trace by id, p50", "ms"),
 		traceP99:      goal("trace by id, p99", "ms", "goal < 2", below(2)),
-		userP50:       report("traces with user.id=X, an hour, p50", "ms"),
+		userP50:       r.Report("traces with user.id=X, an hour, p50", "ms"),
 		userP99:       goal("traces with user.id=X, an hour, p99", "ms", "goal < 100", below(100)),
-		userSpans:     report("spans with user.id=X, an hour, without their traces, p50", "ms"),
-		absent:        report("traces with a user.id that nobody has, an hour, p50", "ms"),
-		failedP50:     report("traces with status 500 of a service, 5 minutes, p50", "ms"),
-		failP99:       report("traces with status 500 of a service, 5 minutes, p99", "ms"),
+		userSpans:     r.Report("spans with user.id=X, an hour, without their traces, p50", "ms"),
+		absent:        r.Report("traces with a user.id that nobody has, an hour, p50", "ms"),
+		failedP50:     r.Report("traces with status 500 of a service, 5 minutes, p50", "ms"),
+		failP99:       r.Report("traces with status 500 of a service, 5 minutes, p99", "ms"),
 	}
 	dir, err := os.MkdirTemp("", "muster-bench-")
 	if err != nil {
@@ -117,7 +117,7 @@ func (f *telemetryFigures) round(ctx context.Context, binary, dir string, c *cor
 		return err
 	}
 	for _, v := range []struct {
-		figure *figure
+		figure *figures.Figure
 		value  float64
 	}{
 		{f.perCore, spansSent / sent.Seconds()},
@@ -129,7 +129,7 @@ func (f *telemetryFigures) round(ctx context.Context, binary, dir string, c *cor
 		{f.peak, peak},
 		{f.settled, settled},
 	} {
-		v.figure.values = append(v.figure.values, v.value)
+		v.figure.Put(v.value)
 	}
 	if err := f.ask(ctx, s, c); err != nil {
 		return err
@@ -139,7 +139,7 @@ func (f *telemetryFigures) round(ctx context.Context, binary, dir string, c *cor
 
 // question is one of a kind that is asked often, each time for something else.
 type question struct {
-	p50, p99 *figure // nil: not reported
+	p50, p99 *figures.Figure // nil: not reported
 	times    int
 	path     func(i int) string
 	found    func(answer []byte) bool
@@ -189,9 +189,9 @@ func (q question) ask(ctx context.Context, s *sink) error {
 		}
 	}
 	slices.Sort(took)
-	q.p50.values = append(q.p50.values, took[len(took)/2])
+	q.p50.Put(took[len(took)/2])
 	if q.p99 != nil {
-		q.p99.values = append(q.p99.values, took[len(took)*99/100])
+		q.p99.Put(took[len(took)*99/100])
 	}
 	return nil
 }

@@ -23,10 +23,10 @@ type Floor struct {
 
 // Named sets of patterns, to keep the table short.
 const (
-	chapters = "problem strictyaml page/... rest/... observe/... auth mtls call/... bus/... cache/... data/..." // the library without package muster
-	library  = chapters + " ."
+	chapters = "problem strictyaml page/... rest/... observe/... auth mtls call/... bus/... cache/... data/... webhook/..." // the library without package muster
+	library  = chapters + " . crash"
 	engines  = "platform/fleet/... platform/registry/... platform/gateway/... platform/broker/... platform/control/... platform/supervise/... platform/gen/... platform/telemetry/... platform/diagnose platform/dashboard/..."
-	stage    = "shop/proto/... shop/events shop/background shop/clock shop/query" // what the shop's services share
+	stage    = "shop/proto/... shop/events shop/answers shop/background shop/clock shop/query" // what the shop's services share
 )
 
 // Floors is the architecture: every folder with Go code has a row, and data flow
@@ -44,7 +44,9 @@ func Floors() []Floor {
 		{Folder: "page/pagetest", May: "problem page", Tests: chapters},
 		{Folder: "rest/docs", May: "problem", Tests: chapters},
 		{Folder: "rest/openapi", May: "problem", Tests: chapters},
-		{Folder: "rest", May: "problem page rest/...", Tests: chapters},
+		{Folder: "rest", May: "problem page rest/docs rest/openapi", Tests: chapters},
+		{Folder: "rest/operation", May: "problem rest", Tests: chapters},
+		{Folder: "rest/operation/sagas", May: "problem data/saga rest/operation", Tests: chapters},
 
 		{Folder: "call/discovery/...", May: "problem auth mtls", Tests: chapters},
 		{Folder: "call/resilience/internal/textual", May: "problem", Tests: chapters},
@@ -64,7 +66,8 @@ func Floors() []Floor {
 		{Folder: "call", May: "problem observe auth mtls call/...", Tests: chapters},
 
 		{Folder: "bus", May: "problem", Tests: chapters},
-		{Folder: "bus/...", May: "problem bus/...", Tests: chapters},
+		{Folder: "bus/...", May: "problem bus bus/bustest/... bus/cloudevents bus/memory", Tests: chapters},
+		{Folder: "bus/asyncapi", May: "problem bus rest/openapi", Tests: chapters},
 
 		{Folder: "cache", May: "problem bus", Tests: chapters},
 		{Folder: "cache/cachetest", May: "cache", Tests: chapters},
@@ -74,25 +77,34 @@ func Floors() []Floor {
 		{Folder: "data/migrate", May: "problem data/tx", Tests: chapters},
 		{Folder: "data/idempotency", May: "problem data/tx data/group data/migrate", Tests: chapters},
 		{Folder: "data/lease", May: "problem data/tx data/migrate", Tests: chapters},
+		{Folder: "data/twophase", May: "problem data/tx data/migrate", Tests: chapters},
+		{Folder: "data/compare", May: "problem data/tx", Tests: chapters},
 		{Folder: "data/lock", May: "problem data/tx data/migrate", Tests: chapters},
 		{Folder: "data/outbox", May: "problem bus data/tx data/migrate data/lease", Tests: chapters},
 		{Folder: "data/inbox", May: "problem bus data/tx data/group data/migrate", Tests: chapters},
+		{Folder: "data/cdc", May: "problem data/tx data/migrate data/lease", Tests: chapters},
 		{Folder: "data/projection", May: "problem bus data/tx data/migrate data/lease", Tests: chapters},
 		{Folder: "data/parking", May: "problem bus data/tx data/migrate", Tests: chapters},
 		{Folder: "data/saga", May: "problem data/tx data/saga/internal/...", Tests: chapters},
 		{Folder: "data/saga/internal/...", May: "problem data/tx data/group data/migrate data/saga/internal/...", Tests: chapters},
-		{Folder: "data/datatest/...", May: "problem page/... bus/... data/...", Tests: chapters},
+		{Folder: "data/datatest/...", May: "problem page/... bus/... data/... webhook/...", Tests: chapters},
 
-		{Folder: ".", May: chapters},
+		{Folder: "webhook/guard", May: "problem", Tests: chapters},
+		{Folder: "webhook", May: "problem bus data/tx data/migrate webhook/guard", Tests: chapters},
+		{Folder: "webhook/web", May: "problem webhook", Tests: chapters},
+
+		{Folder: "crash", May: "problem bus observe/sqltrace", Tests: chapters},
+		{Folder: ".", May: chapters + " crash"},
 		{Folder: "internal/...", May: "", Tests: ""},
 
 		// Drivers: a module each. They know the library's words, never package muster.
 		{Folder: "drivers/...", May: chapters, Tests: chapters},
 		{Folder: "drivers/kafka/...", May: chapters + " drivers/kafka/internal/...", Tests: chapters + " drivers/kafka/..."},
-		{Folder: "drivers/nats/...", May: chapters, Tests: chapters + " drivers/nats/..."},
+		{Folder: "drivers/mysql/...", May: chapters, Tests: chapters + " drivers/mysql/..."},
+		{Folder: "drivers/nats/...", May: chapters + " drivers/nats/internal/...", Tests: chapters + " drivers/nats/..."},
 		{Folder: "drivers/rabbitmq/...", May: chapters + " drivers/rabbitmq/internal/...", Tests: chapters + " drivers/rabbitmq/..."},
 		{Folder: "drivers/redis/...", May: chapters, Tests: chapters + " drivers/redis/..."},
-		{Folder: "drivers/postgres/...", May: chapters, Tests: "drivers/postgres/..."},
+		{Folder: "drivers/postgres/...", May: chapters + " drivers/postgres/pgserver", Tests: "drivers/postgres/..."},
 
 		// The platform: engines know the library and what they are made of.
 		{Folder: "platform/fleet/...", May: "problem strictyaml bus call/discovery call/policy platform/fleet/...", Tests: chapters},
@@ -108,14 +120,22 @@ func Floors() []Floor {
 		{Folder: "platform/telemetry/tree", May: "platform/telemetry/signal"},
 		{Folder: "platform/telemetry/graph", May: "platform/telemetry/signal", Tests: "platform/telemetry/store"},
 		{Folder: "platform/telemetry/graph/draw", May: "platform/telemetry/graph"},
+		{Folder: "platform/telemetry/graph/cause", May: "platform/telemetry/signal platform/telemetry/graph"},
 		{Folder: "platform/diagnose", May: "platform/telemetry/signal platform/telemetry/tree"},
 		{Folder: "platform/telemetry/jaeger", May: "problem platform/telemetry/signal platform/telemetry/graph", Tests: "platform/telemetry/store"},
 		{Folder: "platform/telemetry/query", May: "problem platform/diagnose platform/telemetry/signal platform/telemetry/tree platform/telemetry/graph", Tests: "platform/telemetry/store"},
 		{Folder: "platform/dashboard/...", May: "problem platform/dashboard/...", Tests: chapters + " platform/telemetry/... platform/diagnose platform/ops"},
 		{Folder: "platform/control/...", May: library + " drivers/otlp platform/diagnose platform/telemetry/... platform/dashboard/... platform/ops platform/fleet/... platform/registry/... platform/control/...", Tests: ""},
 		{Folder: "platform/gateway/...", May: chapters + " platform/gateway/...", Tests: chapters},
+		{Folder: "platform/gateway/filter/limit/...", May: chapters + " platform/gateway/filter platform/gateway/filter/keyed platform/gateway/filter/limit/... drivers/nats/kv", Tests: "drivers/nats/natstest"},
+		{Folder: "platform/gateway/filter/quota", May: chapters + " platform/gateway/filter platform/gateway/filter/keyed drivers/nats/kv", Tests: "drivers/nats/natstest"},
 		{Folder: "platform/supervise/...", May: chapters + " platform/fleet/... platform/supervise/...", Tests: chapters + " platform/registry/..."},
-		{Folder: "platform/ops", May: chapters + " platform/supervise/...", Tests: "drivers/sqlite"},
+		{Folder: "platform/ops", May: chapters + " platform/supervise/...", Tests: "drivers/sqlite platform/ops/calltable"},
+		{Folder: "platform/ops/calltable", May: chapters + " platform/ops", Tests: ""},
+		{Folder: "platform/ops/partners", May: chapters + " platform/ops", Tests: "platform/supervise/... drivers/sqlite"},
+		{Folder: "platform/ops/topics", May: chapters + " platform/ops", Tests: "platform/supervise/..."},
+		{Folder: "platform/ops/models", May: chapters + " platform/ops", Tests: "platform/supervise/... drivers/sqlite"},
+		{Folder: "platform/ops/followed", May: chapters + " platform/ops", Tests: "drivers/sqlite"},
 		{Folder: "platform/gen/...", May: "platform/gen/..."},
 		{Folder: "platform/preflight/...", May: chapters + " platform/fleet/... platform/supervise/...", Tests: chapters},
 		{Folder: "platform/load/...", May: "problem strictyaml call/resilience platform/load/...", Tests: chapters},
@@ -124,11 +144,13 @@ func Floors() []Floor {
 
 		// The shop: a service knows the contracts of the others, never their code.
 		{Folder: "shop/...", May: library + " drivers/... " + stage, Tests: "shop/... mustertest/..."},
+		{Folder: "shop/orders", May: library + " drivers/... shop/orders/sold " + stage, Tests: "shop/... mustertest/..."},
 		{Folder: "shop/internal/...", May: library + " drivers/..."},
 		{Folder: "shop/proto/...", May: ""},
 		{Folder: "shop/clock", May: "", Tests: "data/... shop/internal/..."},
-		{Folder: "shop/events", May: "bus"},
+		{Folder: "shop/events", May: "bus bus/asyncapi"},
 		{Folder: "shop/query", May: chapters, Tests: "shop/internal/..."},
+		{Folder: "shop/answers", May: ""},
 		{Folder: "shop/background", May: chapters},
 		{Folder: "shop/shopper", May: chapters + " " + stage, Tests: "shop/... mustertest/..."},
 		{Folder: "shop/verify", May: chapters + " shop/shopper shop/catalog " + stage, Tests: "shop/... mustertest/..."},
@@ -136,6 +158,7 @@ func Floors() []Floor {
 
 		// Above the platform: the kit for tests, and what measures the binary from outside.
 		{Folder: "mustertest/...", May: library + " drivers/... mustertest/... " + engines, Tests: "shop/..."},
+		{Folder: "proof/...", May: library + " drivers/... shop/... mustertest/... proof/... " + engines},
 		{Folder: "bench/...", May: "problem call/... bus/... data/... drivers/... bench/..."},
 	}
 }
@@ -148,6 +171,8 @@ func Exceptions() map[string]string {
 		"drivers/postgres/pgtest.mu":      "guards running",
 		"drivers/postgres/pgtest.running": "the server",
 		"drivers/postgres/pgtest.serial":  "numbers its databases",
+		"drivers/mysql/mysqltest.mu":      "guards running",
+		"drivers/mysql/mysqltest.running": "the server",
 	}
 }
 

@@ -24,6 +24,7 @@ func Boxes() []Box {
 		{Name: "shop", Title: "shop: the reference application", Holds: "shop/..."},
 		{Name: "platform", Title: "platform: what the binary runs", Holds: "platform/..."},
 		{Name: "mustertest", Title: "mustertest: the platform inside a test", Holds: "mustertest/..."},
+		{Name: "proof", Title: "proof: histories and crash points of the whole", Holds: "proof/..."},
 		{Name: "bench", Title: "bench: measures the binary from outside", Holds: "bench/..."},
 		{Name: "muster", Title: "bin/muster: one file a subcommand", Holds: "platform/cmd/..."},
 	}

@@ -1,4 +1,4 @@
-// Command guards takes each guard of the data patterns out in turn and runs the suite
+// Command guards takes each guard of the data patterns and of the edge out in turn and runs the suite
 // that must notice: a guard whose absence no test sees is no guard. It changes no file
 // (go test -overlay), prints a table, and exits 1 unless every absence was noticed
 // within a minute. With arguments it tries only the guards whose name contains one.
@@ -37,7 +37,7 @@ func run(dir string, only []string) error {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "GUARD REMOVED\tWHERE\tNOTICED BY\tAFTER\tNOTICED")
 	var missed []string
-	for _, g := range guards() {
+	for _, g := range slices.Concat(guards(), gateway()) {
 		if len(only) > 0 && !slices.ContainsFunc(only, func(part string) bool { return strings.Contains(g.Name, part) }) {
 			continue
 		}
@@ -77,32 +77,43 @@ func (g guard) try(dir string) (failed string, took time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	began := time.Now()
-	test := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-count=1", "-failfast", "-run", g.Run, g.Suite)
+	// What is killed is the go command: the suite that it started ends by its own bound, soon after.
+	test := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-count=1", "-failfast", "-timeout", (within + 5*time.Second).String(), "-run", g.Run, g.Suite)
 	out, err := test.CombinedOutput()
 	took = time.Since(began)
 	if err == nil || ctx.Err() != nil {
 		return "", took, nil
+	}
+	if strings.Contains(string(out), "[build failed]") || strings.Contains(string(out), "[setup failed]") { // somebody writes to the tree just now
+		return "", took, fmt.Errorf("the suite does not compile any more:\n%s", out)
 	}
 	return firstFailure(string(out)), took, nil
 }
 
 // overlay writes the files without the guard and the list that go test takes.
 func (g guard) overlay(dir string) (string, error) {
-	replace := map[string]string{}
-	for i, e := range g.Edits {
-		text, err := os.ReadFile(e.File)
-		if err != nil {
-			return "", err
+	texts, replace := map[string]string{}, map[string]string{}
+	for _, e := range g.Edits {
+		text, again := texts[e.File]
+		if !again {
+			read, err := os.ReadFile(e.File)
+			if err != nil {
+				return "", err
+			}
+			text = string(read)
 		}
-		if n := strings.Count(string(text), e.Code); n != 1 {
+		if n := strings.Count(text, e.Code); n != 1 {
 			return "", fmt.Errorf("%s has %q %d times, not once: correct the table of guards", e.File, e.Code, n)
 		}
-		abs, err := filepath.Abs(e.File)
+		texts[e.File] = strings.Replace(text, e.Code, e.Without, 1)
+	}
+	for file, text := range texts {
+		abs, err := filepath.Abs(file)
 		if err != nil {
 			return "", err
 		}
-		replace[abs] = filepath.Join(dir, fmt.Sprintf("without%d.go", i))
-		if err := os.WriteFile(replace[abs], []byte(strings.Replace(string(text), e.Code, e.Without, 1)), 0o600); err != nil {
+		replace[abs] = filepath.Join(dir, fmt.Sprintf("without%d.go", len(replace)))
+		if err := os.WriteFile(replace[abs], []byte(text), 0o600); err != nil {
 			return "", err
 		}
 	}
@@ -116,7 +127,8 @@ func (g guard) overlay(dir string) (string, error) {
 
 // firstFailure returns the name of the innermost test that failed first.
 func firstFailure(out string) string {
-	name := "(" + strings.TrimSpace(out[:min(len(out), 80)]) + ")"
+	line, _, _ := strings.Cut(strings.TrimSpace(out), "\n") // of a panic, or what ended the process
+	name := "(" + line[:min(len(line), 80)] + ")"
 	for line := range strings.Lines(out) {
 		if _, after, ok := strings.Cut(line, "--- FAIL: "); ok {
 			name, _, _ = strings.Cut(after, " (")

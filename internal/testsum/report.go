@@ -73,6 +73,9 @@ func (r *report) take(e event) {
 			r.output[t] = &strings.Builder{}
 		}
 		r.output[t].WriteString(e.Output)
+		if _, share, ok := strings.Cut(e.Output, ": share: "); ok { // a figure that is to be seen each time
+			r.printf("      %s", share)
+		}
 	case "run":
 		r.result[t] = "running"
 		if i := strings.LastIndex(e.Test, "/"); i > 0 {

@@ -28,8 +28,9 @@ prove: build ## Show every promise in full and print a table (takes long)
 	@scripts/prove.sh
 
 .PHONY: soak
-soak: build ## Kill replicas under load for an hour; for=10m for less
+soak: build ## Kill replicas under load, then crash twice in a checkout, an hour each; for=10m for less
 	@bin/muster demo --for $(or $(for),1h) --chaos --exit
+	@CRASH_PAIRS=$(or $(for),1h) go test -count=1 -v -timeout 0 -run TestCrashesAtPairsOfBoundaries ./proof/checkout
 
 .PHONY: guards
 guards: ## Take out each guard in turn: a suite must notice every time
@@ -67,6 +68,10 @@ dashboard: ## Build the dashboard's pages from their sources
 bench-edge: build ## Measure requests a second through the edge
 	@go run ./bench -write docs/benchmarks.md edge
 
+.PHONY: bench-gateway
+bench-gateway: build ## Measure the edge beside HAProxy, nginx and others, on a quiet machine; rows=plain,full for less
+	@go run ./bench -write docs/benchmarks.md -rounds 3 -rows "$(rows)" gateway
+
 .PHONY: bench-start
 bench-start: build ## Measure start, memory and size of the demo
 	@go run ./bench -write docs/benchmarks.md start
@@ -79,8 +84,12 @@ bench-first: build ## Measure how soon the demo's first trace is in the browser
 bench-saga: ## Measure sagas beside plain commits, on SQLite and PostgreSQL
 	@go run ./bench -write docs/benchmarks.md saga
 
+.PHONY: bench-outbox
+bench-outbox: ## Measure outboxes, by the table and by the log; messages=20000 for less
+	@go run ./bench -write docs/benchmarks.md -messages $(or $(messages),1000000) outbox
+
 .PHONY: bench-bus
-bench-bus: ## Measure the bus beside plain JetStream
+bench-bus: ## Measure the bus beside plain JetStream and a RabbitMQ quorum queue
 	@go run ./bench -write docs/benchmarks.md bus
 
 .PHONY: bench-telemetry

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what the integration suites need beside Go: a C compiler for the race
-# detector, PostgreSQL's programs, wrk, curl, Python, Node, Chromium, promtool, Redis,
-# Memcached, RabbitMQ. Only on Debian (or a child of it) and only as root; elsewhere it
-# says what is missing, and those suites are skipped by name.
+# detector, PostgreSQL's programs, wrk, h2load, HAProxy, nginx, curl, Python, Node, Chromium, promtool,
+# Redis, Memcached, RabbitMQ, MariaDB. Only on Debian (or a child of it) and only as root; elsewhere
+# it says what is missing, and those suites are skipped by name.
 # No daemon is started and no database cluster made: the suites start their own
 # servers, in temporary folders and on free ports, and end them.
 set -eu
@@ -13,6 +13,9 @@ missing=""
 have gcc || have clang || missing="$missing gcc libc6-dev"
 have initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 have wrk || missing="$missing wrk"
+have h2load || missing="$missing nghttp2-client"
+have haproxy || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
+have nginx || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 have curl || missing="$missing curl"
 have python3 || missing="$missing python3"
 have node || missing="$missing nodejs"
@@ -21,6 +24,7 @@ have promtool || missing="$missing prometheus"
 have redis-server || missing="$missing redis-server"
 have memcached || missing="$missing memcached"
 have rabbitmq-server || [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing="$missing rabbitmq-server"
+have mariadbd || [ -x /usr/sbin/mariadbd ] || missing="$missing mariadb-server"
 if [ -z "$missing" ]; then
 	echo "nothing is missing"
 	exit 0

@@ -75,4 +75,18 @@ prove C6 'go test -count=1 -v -run "Nonsense|BeyondMeasure|Near|UnknownService|N
 prove C7 'bin/muster drill network-delay'
 prove C8 'go test -count=1 -v -run "TestScripts/(own|ways|tcp|limits|load|delay)" ./platform/cmd/muster'
 
+# 5. Proven by crashing everywhere
+prove D1b 'go test -count=1 -v -timeout 20m -run "TestACrashAtEveryBoundary|TestTakeoverAfterSIGKILL" ./proof/checkout'
+prove D1c 'bin/muster drill crash --for 60s && bin/muster drill crash --for 60s --database postgres'
+prove D4 'bin/muster drill rebuild --for 20s && bin/muster drill reads --for 10s'
+prove D4b 'go test -count=1 -v ./proof/brokers'
+
+# 6. The gateway engine
+prove G1 'make bench-gateway'
+prove G2 'go test -count=1 -v -run TestH2Spec ./proof/edge && go test -count=1 ./platform/gateway/http1/desync && go test -run FuzzEdge -fuzz FuzzEdge -fuzztime 10m ./platform/gateway/http1/desync'
+prove G3 'bin/muster drill reload'
+prove G4 'bin/muster drill overload'
+prove G5 'go test -count=1 -v -run "TestGRPCInterop|TestWebSockets|TestBothEngines|TestSlowStreams" ./proof/edge'
+prove G6 'go test -count=1 -v -run "Refusal|Bombs|Bodies|Slow|Smuggled|Mutants" ./platform/gateway/http1/...'
+
 finish

@@ -64,7 +64,7 @@ dashboard() {
 # under it they would be slow, and their figures mean nothing.
 plain() {
 	# shellcheck disable=SC2046 # a list of words
-	tests plain -vet=off -timeout 5m $(grep -rl --include='*_test.go' '^//go:build .*!race' . | xargs -n1 dirname | sort -u)
+	tests plain -vet=off -timeout 15m $(grep -rl --include='*_test.go' '^//go:build .*!race' . | xargs -n1 dirname | sort -u)
 }
 
 # foreign runs the tests that compare with other projects' code, which is kept out of

@@ -87,6 +87,6 @@ prove G2 'go test -count=1 -v -run TestH2Spec ./proof/edge && go test -count=1 .
 prove G3 'bin/muster drill reload'
 prove G4 'bin/muster drill overload'
 prove G5 'go test -count=1 -v -run "TestGRPCInterop|TestWebSockets|TestBothEngines|TestSlowStreams" ./proof/edge'
-prove G6 'go test -count=1 -v -run "Refusal|Bombs|Bodies|Slow|Smuggled|Mutants" ./platform/gateway/http1/...'
+prove G6 'go test -count=1 -v -run "Refus|Bomb|Bodies|Body|Slow|Smuggled|Mutants|EachByte|Stalls|Early|Window|Bad|Cannot|Errors" ./platform/gateway/http1/... ./platform/gateway/relay ./platform/gateway/nethttp ./platform/gateway/snapshot ./platform/gateway ./platform/fleet'
 
 finish

@@ -41,6 +41,9 @@ type Config struct {
 	// earliest. 0: 240; negative: as slowly as it likes. A route's filter of the kind "size" may
 	// have another rate. Bodies of gRPC, and those whose answer has begun, are not bounded.
 	LeastRate int64 `json:"least_rate,omitempty"`
+	// NoShedding has nobody turned away however far behind the edge is, as where a machine's
+	// processors are so slow or so shared that what the edge sees of them means nothing.
+	NoShedding bool `json:"no_shedding,omitempty"`
 	// Table is what the edge begins with while there is no such file.
 	Table *snapshot.Document `json:"table,omitempty"`
 	// Instances takes the place of Registry for an edge without a fleet: where the instances

@@ -194,7 +194,9 @@ func (e *edge) serve(ctx context.Context, engine Engine, traffic, admin net.List
 		case <-failing.Done():
 		}
 	})
-	serving.Go(func() { e.valve.Watch(failing) })
+	if !e.cfg.NoShedding {
+		serving.Go(func() { e.valve.Watch(failing) })
+	}
 	listeners, engines := []net.Listener{traffic, admin}, []Engine{engine}
 	for _, way := range e.ways {
 		listeners = append(listeners, way.listen)

@@ -31,7 +31,7 @@ type results struct {
 func (r *results) add(s story, service string, names []string, sometimes bool) {
 	for _, name := range names {
 		for _, side := range []crash.Side{crash.Before, crash.After} {
-			r.points = append(r.points, point{s, service, crash.Point{At: name, Side: side}, sometimes})
+			r.points = append(r.points, point{story: s, service: service, at: crash.Point{At: name, Side: side}, sometimes: sometimes})
 		}
 	}
 }

@@ -145,7 +145,7 @@ func alone(f *stage.Fleet, s *seen) (undo func() error, err error) {
 }
 
 // side is how long a good day lasts, before and after; what is well soon is judged then.
-func (cfg Config) side() time.Duration { return min(max(cfg.For, 3*time.Second), 6*time.Second) }
+func (cfg Config) side() time.Duration { return min(max(cfg.For, 3*time.Second), 15*time.Second) }
 
 // plan returns who comes when.
 func (cfg Config) plan(peak float64, v *visitor) load.Plan {

@@ -94,10 +94,11 @@ func TestJudge(t *testing.T) {
 		took := func(d time.Duration) time.Time { return time.Time{}.Add(d) }
 		good := load.Sample{Flow: resilience.Critical.String(), Ended: took(5 * time.Millisecond)}
 		shed := load.Sample{Flow: resilience.Low.String(), Ended: took(time.Millisecond), Shed: true, Err: errRefused}
-		each(0, 6*time.Second, 20*time.Millisecond, good)
-		each(6*time.Second, 16*time.Second, 10500*time.Microsecond, good)
-		each(6*time.Second, 16*time.Second, 3*time.Millisecond, shed)
-		each(16*time.Second, 22*time.Second, 20*time.Millisecond, good)
+		crowd, after := cfg.side(), cfg.side()+cfg.For
+		each(0, crowd, 20*time.Millisecond, good)
+		each(crowd, after, 10500*time.Microsecond, good)
+		each(crowd, after, 3*time.Millisecond, shed)
+		each(after, after+cfg.side(), 20*time.Millisecond, good)
 		change(s)
 		return cfg.judge(s)
 	}

@@ -176,6 +176,13 @@ func (e *edge) openLog(closing *closers) (*accesslog.Log, error) {
 	return access, nil
 }
 
+// shed has requests turned away when the edge is behind, where that is wanted, until ctx ends.
+func (e *edge) shed(ctx context.Context) {
+	if !e.cfg.NoShedding {
+		e.valve.Watch(ctx)
+	}
+}
+
 func (e *edge) serve(ctx context.Context, engine Engine, traffic, admin net.Listener) error {
 	orders := &http.Server{Handler: e.adminHandler(), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(e.log.Handler(), slog.LevelDebug)}
 	failed := make(chan error, 3+len(e.ways))
@@ -194,9 +201,7 @@ func (e *edge) serve(ctx context.Context, engine Engine, traffic, admin net.List
 		case <-failing.Done():
 		}
 	})
-	if !e.cfg.NoShedding {
-		serving.Go(func() { e.valve.Watch(failing) })
-	}
+	serving.Go(func() { e.shed(failing) })
 	listeners, engines := []net.Listener{traffic, admin}, []Engine{engine}
 	for _, way := range e.ways {
 		listeners = append(listeners, way.listen)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -102,24 +103,27 @@ func (p *process) kill() {
 	p.bury()
 }
 
-// freePorts returns ports of 127.0.0.1 that nobody listens at now, below those that the
-// system gives to connections: while a service is dead, none gets its port.
+// given are the ports that a world has, also while nobody listens there.
+var given sync.Map
+
+// freePorts returns ports of 127.0.0.1 that nobody listens at now and no other world has, below
+// those that the system gives to connections, and those of fleets: while a service is dead, none
+// gets its port.
 func freePorts(t *testing.T, n int) (ports []string) {
 	t.Helper()
 	for tries := 0; len(ports) < n; tries++ {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(22_000)))
+		port := strconv.Itoa(10_000 + rand.IntN(10_000))
+		l, err := net.Listen("tcp", "127.0.0.1:"+port)
 		if err != nil {
 			if tries > 1000 {
 				t.Fatal(err)
 			}
 			continue
 		}
-		defer l.Close()
-		_, port, err := net.SplitHostPort(l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
+		_ = l.Close()
+		if _, taken := given.LoadOrStore(port, true); !taken {
+			ports = append(ports, port)
 		}
-		ports = append(ports, port)
 	}
 	return ports
 }

@@ -74,4 +74,3 @@ func (b *body) Read(buf []byte) (int, error) {
 }
 
 func (b *body) Close() error { return b.body.Close() }
-

@@ -4,6 +4,7 @@ package valve
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -99,6 +100,9 @@ func (v *Valve) Enter(p resilience.Priority) error {
 	v.arrived[p.Class()].Add(1)
 	if !v.closing.Load() {
 		return nil
+	}
+	if p.Class() != resilience.Critical {
+		runtime.Gosched() // answers that came meanwhile to those who are in go first, and hold up nobody for long
 	}
 	now := time.Now()
 	switch {
